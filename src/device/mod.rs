@@ -1,0 +1,30 @@
+//! The machines that run a plan. The only place with `unsafe` and with code for one platform.
+
+use crate::net::Path;
+
+/// A number array that outlives a step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// A weight or running statistic.
+    Parameter(Path),
+    /// The momentum of a weight.
+    Momentum(Path),
+}
+
+/// A compiled network on some machine, with its weights.
+///
+/// Images are N x C x H x W, row-major, normalised; N may be anything from 1 to the batch size it was compiled for.
+pub trait Engine {
+    /// One training step: forward, backward, update. Returns the batch's mean loss. `targets` is N x classes;
+    /// `step` counts from 0 and, with the seed, names the step's draws.
+    fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32;
+
+    /// The logits of the test-time network, N x classes.
+    fn logits(&mut self, images: &[f32]) -> Vec<f32>;
+
+    /// A state's values, as stored (row-major in the dimensions of its [`Parameter`](crate::net::Parameter)).
+    fn read(&self, state: &State) -> Vec<f32>;
+
+    /// Sets a state's values; as many as [`read`](Engine::read) gives.
+    fn write(&mut self, state: &State, values: &[f32]);
+}

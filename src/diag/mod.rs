@@ -1,0 +1,172 @@
+//! Problems: what is wrong, where, why, and what to do. Collected, sorted, and rendered once.
+//!
+//! A stage pushes [`Problem`]s into [`Problems`] and goes on; the texts stand beside the stage that finds them, the
+//! codes in [`codes`]. Absence: this module knows no stage; it only renders.
+
+pub mod codes;
+mod render;
+
+pub use codes::Code;
+pub use render::{render, render_json};
+
+use crate::source::Span;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The program is refused.
+    Error,
+    /// The program runs, but a paper or its authors advise against it.
+    Warning,
+}
+
+/// A place with a few words about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there, without a final full stop; may be empty.
+    pub text: String,
+}
+
+/// An edit that mends the problem mechanically: what stands in `span` becomes `text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What to replace (empty to insert).
+    pub span: Span,
+    /// By what.
+    pub text: String,
+}
+
+/// One mistake.
+///
+/// Invariants: `message` is one sentence without a final full stop; the first label is the place of the mistake;
+/// `help` says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable name, with a page of its own.
+    pub code: Code,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// Where; the first is the place itself, the others what it disagrees with.
+    pub labels: Vec<Label>,
+    /// Why the rule exists, where that is not plain from the message.
+    pub reason: Option<String>,
+    /// The way out.
+    pub help: String,
+    /// The way out as an edit, where it is mechanical.
+    pub fix: Option<Fix>,
+}
+
+impl Problem {
+    /// An error at `span`.
+    pub fn error(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Problem {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: vec![Label { span, text: String::new() }],
+            reason: None,
+            help: help.into(),
+            fix: None,
+        }
+    }
+
+    /// A warning at `span`.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Problem { severity: Severity::Warning, ..Problem::error(code, span, message, help) }
+    }
+
+    /// Words for the first label.
+    pub fn here(mut self, text: impl Into<String>) -> Self {
+        self.labels[0].text = text.into();
+        self
+    }
+
+    /// A further place that matters.
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Why the rule exists.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The mechanical mend.
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, text: text.into() });
+        self
+    }
+
+    /// The place of the mistake.
+    pub fn span(&self) -> Span {
+        self.labels[0].span
+    }
+}
+
+/// The most problems that one run shows; the rest is counted.
+pub const MAX_SHOWN: usize = 50;
+
+/// Every problem of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Adds one; the same problem at the same place is kept once.
+    pub fn push(&mut self, problem: Problem) {
+        if !self.list.contains(&problem) {
+            self.list.push(problem);
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn extend(&mut self, other: Problems) {
+        other.list.into_iter().for_each(|p| self.push(p));
+    }
+
+    /// Whether any of them refuses the program.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|p| p.severity == Severity::Error)
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// In order of file, place, severity and code.
+    pub fn sorted(&self) -> Vec<&Problem> {
+        let mut all: Vec<_> = self.list.iter().collect();
+        all.sort_by_key(|p| (p.span(), p.severity, p.code));
+        all
+    }
+}
+
+/// The candidate nearest to a misspelt `name`, if one is near enough to be meant.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count().max(3)) / 3)
+        .min_by_key(|(distance, c)| (*distance, *c))
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_misspelt_name_finds_its_neighbour() {
+        assert_eq!(nearest("shakdrop", ["random_drop", "shakedrop"]), Some("shakedrop"));
+        assert_eq!(nearest("wdith", ["width", "stride"]), Some("width"));
+        assert_eq!(nearest("zebra", ["width", "stride"]), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! `sdc`: the compiler for residual networks with stochastic regularizers.
+
+pub mod device;
+pub mod diag;
+pub mod graph;
+pub mod net;
+pub mod num;
+pub mod source;
+pub mod syntax;

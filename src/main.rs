@@ -1,0 +1,3 @@
+//! The program `sdc`.
+
+fn main() {}

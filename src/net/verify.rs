@@ -1,0 +1,1 @@
+//! The invariants of [`Network`](super::Network), as code, in the order in which they are written there.
