@@ -99,6 +99,11 @@ pub enum Place {
         /// By how many channels the buffer's first lies behind.
         by: isize,
     },
+    /// The same elements in another shape: element c H W + h W + w of an image, of a buffer of `pixels` a channel.
+    Reshaped {
+        /// H W of the buffer.
+        pixels: usize,
+    },
 }
 
 /// Reads of other points of a plane.
@@ -214,6 +219,8 @@ pub enum ReduceOp {
     Sum,
     /// The largest.
     Max,
+    /// The first along the axis.
+    First,
 }
 
 /// An axis of a loop nest.
@@ -316,7 +323,7 @@ impl Expr {
             Expr::Reduce { .. } => Axes::NONE,
             Expr::Mask(_) => Axes::NONE.with(Axis::Channels),
             Expr::Load { at, .. } => match at {
-                Place::Point | Place::Moved { .. } => Axes::ALL,
+                Place::Point | Place::Moved { .. } | Place::Reshaped { .. } => Axes::ALL,
                 Place::Plane => plane,
                 Place::Channel => Axes::NONE.with(Axis::Channels),
                 Place::Flat => Axes::NONE.with(Axis::Pixels),

@@ -209,7 +209,11 @@ impl Map {
         let mut after_reduce = vec![false; self.exprs.len()];
         for (i, expr) in self.exprs.iter().enumerate() {
             let place_ok = match (expr, self.domain) {
-                (Expr::Load { at: Place::Point | Place::Moved { .. }, .. } | Expr::Gather { .. }, d) => {
+                (
+                    Expr::Load { at: Place::Point | Place::Moved { .. } | Place::Reshaped { .. }, .. }
+                    | Expr::Gather { .. },
+                    d,
+                ) => {
                     matches!(d, Domain::Feature { .. })
                 }
                 (Expr::Load { at: Place::Flat, .. }, d) => matches!(d, Domain::Flat { .. }),
@@ -220,7 +224,7 @@ impl Map {
                 return fail(format!("value {i} reads a place that the domain does not have"));
             }
             after_reduce[i] = expr.operands().any(|v| after_reduce[v.index()]);
-            if let Expr::Reduce { over, .. } = expr {
+            if let Expr::Reduce { over, op, .. } = expr {
                 let allowed = match self.domain {
                     Domain::Channel { .. } => *over == Axis::Batch,
                     Domain::Feature { .. } | Domain::Image { .. } | Domain::Flat { .. } => {
@@ -233,7 +237,8 @@ impl Map {
                 if after_reduce[i] && matches!(self.domain, Domain::Feature { .. }) {
                     return fail(format!("value {i} needs a second pass over memory"));
                 }
-                after_reduce[i] = true;
+                // The first pixel is known before the pass.
+                after_reduce[i] |= *op != ReduceOp::First;
             }
         }
         for store in &self.stores {
@@ -324,6 +329,11 @@ impl MapBuilder {
     /// a / b
     pub fn div(&mut self, a: Value, b: Value) -> Value {
         self.binary(Binary::Div, a, b)
+    }
+
+    /// The value at the first pixel of the plane.
+    pub fn first_pixel(&mut self, body: Value) -> Value {
+        self.push(Expr::Reduce { over: Axis::Pixels, op: ReduceOp::First, body })
     }
 
     /// The sum over an axis.

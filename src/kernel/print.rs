@@ -126,6 +126,7 @@ impl Printer<'_> {
                     Place::Plane => "[n, c]".to_owned(),
                     Place::Channel => "[c]".to_owned(),
                     Place::Flat => "[i]".to_owned(),
+                    Place::Reshaped { .. } => "[n, the same element]".to_owned(),
                     Place::Moved { by: 0, .. } => "[n, c or 0, h, w]".to_owned(),
                     Place::Moved { by, .. } if *by > 0 => format!("[n, c - {by} or 0, h, w]"),
                     Place::Moved { by, .. } => format!("[n, c + {} or 0, h, w]", -by),
@@ -156,6 +157,7 @@ impl Printer<'_> {
                 let op = match op {
                     ReduceOp::Sum => "sum",
                     ReduceOp::Max => "max",
+                    ReduceOp::First => "first",
                 };
                 let axis = match over {
                     super::Axis::Batch => "n",

@@ -228,7 +228,11 @@ impl<'a, 'f> Emitter<'a, 'f> {
             Place::Plane => self.plane(buffer),
             Place::Channel => self.channel(buffer),
             Place::Flat => self.flat(buffer),
+            Place::Moved { channels, by: 0 } if blocks(channels) == blocks(self.map.domain.channels()) => {
+                return self.load(buffer, Place::Point, quarter);
+            }
             Place::Moved { channels, by } => return self.moved(buffer, channels, by, quarter),
+            Place::Reshaped { pixels } => return self.reshaped(buffer, pixels, quarter),
         };
         self.b.ins().load(types::F32X4, MemFlagsData::trusted(), address, lane)
     }
@@ -329,6 +333,38 @@ impl<'a, 'f> Emitter<'a, 'f> {
             let found = self.b.ins().load(types::F32, MemFlagsData::trusted(), address, 0);
             let zero = self.b.ins().f32const(0.0);
             let found = self.b.ins().select(inside, found, zero);
+            result = self.b.ins().insertlane(result, found, lane as u8);
+        }
+        result
+    }
+
+    /// The same elements in another shape, lane by lane. The lanes that pad the last block hold anything.
+    fn reshaped(&mut self, buffer: BufferId, pixels: usize, quarter: usize) -> ir::Value {
+        let Domain::Feature { channels, height, width } = self.map.domain else {
+            unreachable!("features are reshaped in a map over features")
+        };
+        let (blocks, bytes) = self.feature(buffer);
+        let image = self.b.ins().imul_imm_s(self.n, blocks as i64 * bytes);
+        let image = self.at(buffer, image);
+        let pixel = self.b.ins().ushr_imm_s(self.off, 6);
+        let first = self.b.ins().imul_imm_s(self.block, BLOCK as i64);
+        let mut result = self.constant(0.0);
+        for lane in 0..4 {
+            let channel = self.b.ins().iadd_imm_s(first, (quarter * 4 + lane) as i64);
+            let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, channel, channels as i64);
+            let start = self.b.ins().iconst(types::I64, 0);
+            let channel = self.b.ins().select(inside, channel, start);
+            let before = self.b.ins().imul_imm_s(channel, (height * width) as i64);
+            let element = self.b.ins().iadd(before, pixel);
+            let source = self.b.ins().udiv_imm_u(element, pixels as i64);
+            let rest = self.b.ins().urem_imm_u(element, pixels as i64);
+            let block = self.b.ins().ushr_imm_s(source, 4);
+            let plane = self.b.ins().imul_imm_s(block, bytes);
+            let row = self.b.ins().imul_imm_s(rest, BLOCK_BYTES);
+            let within = self.b.ins().band_imm_s(source, 15);
+            let within = self.b.ins().imul_imm_s(within, 4);
+            let address = [plane, row, within].into_iter().fold(image, |sum, part| self.b.ins().iadd(sum, part));
+            let found = self.b.ins().load(types::F32, MemFlagsData::trusted(), address, 0);
             result = self.b.ins().insertlane(result, found, lane as u8);
         }
         result

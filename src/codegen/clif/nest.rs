@@ -6,7 +6,7 @@ use cranelift_frontend::Variable;
 
 use super::super::abi::StepContext;
 use super::emit::{BLOCK_BYTES, Emitter, QUARTERS};
-use crate::kernel::{Axis, Domain, Expr, ReduceOp, Store, Target, Value, blocks};
+use crate::kernel::{Axis, Domain, Expr, Place, ReduceOp, Store, Target, Value, blocks};
 
 /// A reduction over the pixels of a plane: an accumulator a quarter for the row, and one for the plane.
 struct PixelSum {
@@ -76,7 +76,8 @@ impl Emitter<'_, '_> {
         let one_pass = matches!(map.domain, Domain::Feature { .. });
         let mut waits = vec![false; map.exprs.len()];
         for (i, expr) in map.exprs.iter().enumerate() {
-            waits[i] = (one_pass && matches!(expr, Expr::Reduce { .. })) || expr.operands().any(|v| waits[v.index()]);
+            let summed = matches!(expr, Expr::Reduce { op: ReduceOp::Sum | ReduceOp::Max, .. });
+            waits[i] = (one_pass && summed) || expr.operands().any(|v| waits[v.index()]);
             let value = Value(i as u32);
             if waits[i] || self.axes[i].has(axis) || matches!(expr, Expr::Const(_)) {
                 continue;
@@ -91,8 +92,8 @@ impl Emitter<'_, '_> {
     fn feature_nest(&mut self, height: usize, width: usize) {
         let map = self.map;
         // Addresses and values that stay for the whole plane.
-        for buffer in map.exprs.iter().filter(|e| !matches!(e, Expr::Load { at: crate::kernel::Place::Channel, .. })) {
-            let moved = matches!(buffer, Expr::Load { at: crate::kernel::Place::Moved { .. }, .. });
+        for buffer in map.exprs.iter().filter(|e| !matches!(e, Expr::Load { at: Place::Channel | Place::Flat, .. })) {
+            let moved = matches!(buffer, Expr::Load { at: Place::Moved { .. } | Place::Reshaped { .. }, .. });
             if !moved {
                 buffer.reads().for_each(|id| {
                     self.plane(id);
@@ -158,7 +159,7 @@ impl Emitter<'_, '_> {
         let map = self.map;
         let mut sums = Vec::new();
         for (i, expr) in map.exprs.iter().enumerate() {
-            if let Expr::Reduce { op, body, .. } = expr {
+            if let Expr::Reduce { op: op @ (ReduceOp::Sum | ReduceOp::Max), body, .. } = expr {
                 let row = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
                 let plane = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
                 plane.iter().for_each(|v| self.start(*v, *op));
@@ -169,11 +170,16 @@ impl Emitter<'_, '_> {
     }
 
     fn start(&mut self, accumulator: Variable, op: ReduceOp) {
-        let start = self.constant(match op {
+        let start = self.neutral(op);
+        self.b.def_var(accumulator, start);
+    }
+
+    fn neutral(&mut self, op: ReduceOp) -> ir::Value {
+        self.constant(match op {
             ReduceOp::Sum => 0.0,
             ReduceOp::Max => f32::MIN,
-        });
-        self.b.def_var(accumulator, start);
+            ReduceOp::First => unreachable!("the first is not accumulated"),
+        })
     }
 
     fn accumulate(&mut self, accumulator: Variable, next: ir::Value, op: ReduceOp) {
@@ -186,6 +192,7 @@ impl Emitter<'_, '_> {
         match op {
             ReduceOp::Sum => self.b.ins().fadd(a, b),
             ReduceOp::Max => self.max(a, b),
+            ReduceOp::First => a,
         }
     }
 
@@ -218,10 +225,7 @@ impl Emitter<'_, '_> {
                         e.forget_planes();
                         for (quarter, lane) in lanes.iter().enumerate() {
                             let next = e.value(body, quarter);
-                            let nothing = e.constant(match op {
-                                ReduceOp::Sum => 0.0,
-                                ReduceOp::Max => f32::MIN,
-                            });
+                            let nothing = e.neutral(op);
                             let next = e.in_channels(next, nothing, quarter);
                             e.accumulate(*lane, next, op);
                         }
@@ -244,7 +248,12 @@ impl Emitter<'_, '_> {
                 }
                 total.expect("there are four lanes")
             }
-            Axis::Pixels => unreachable!("a reduction over pixels is computed by the nest"),
+            // Sums and maxima over pixels are computed by the nest, the first pixel here.
+            Axis::Pixels => self.scope(|e| {
+                let zero = e.b.ins().iconst(types::I64, 0);
+                (e.h, e.w, e.off) = (zero, zero, zero);
+                e.value(body, quarter)
+            }),
         }
     }
 
