@@ -2,8 +2,11 @@
 
 pub mod device;
 pub mod diag;
+pub mod grad;
 pub mod graph;
+pub mod lower;
 pub mod net;
 pub mod num;
+pub mod passes;
 pub mod source;
 pub mod syntax;
