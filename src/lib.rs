@@ -3,9 +3,12 @@
 pub mod codegen;
 pub mod device;
 pub mod diag;
+pub mod grad;
 pub mod graph;
 pub mod kernel;
+pub mod lower;
 pub mod net;
 pub mod num;
+pub mod passes;
 pub mod source;
 pub mod syntax;
