@@ -3,6 +3,7 @@
 pub mod codegen;
 pub mod device;
 pub mod diag;
+pub mod fuse;
 pub mod grad;
 pub mod graph;
 pub mod kernel;

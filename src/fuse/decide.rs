@@ -106,9 +106,8 @@ pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
         }
         let (loads, readers) = (own.len(), readers.get(&id).copied().unwrap_or(0));
         let dear = draws_per_element(&graph.node(id).op) || windowed(&graph.node(id).op);
-        let keep = !in_place
-            || forced.contains(&id)
-            || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
+        let keep =
+            !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
         if keep {
             if kind != Kind::Output {
                 stored.insert(id);

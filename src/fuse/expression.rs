@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::decide::operands;
-use super::persistent::feature;
+use super::persistent::{Hyper, feature};
 use crate::graph::op::{GateRef, Op, ScaleOp};
 use crate::graph::{Graph, NodeId};
-use crate::kernel::{Axis, Binary, BufferId, Domain, Draw, Expr, Gather, MapBuilder, Param, Place, ReduceOp, Unary, Value};
+use crate::kernel::{
+    Axis, Binary, BufferId, Domain, Draw, Expr, Gather, MapBuilder, Param, Place, ReduceOp, Unary, Value,
+};
 use crate::net::{Activation, Factor, Level, Path, Window};
 use crate::num::draw::{Stream, bernoulli_threshold};
 
@@ -358,6 +360,24 @@ impl Expressions<'_> {
         let mean = self.map.add(first, mean_distance);
         let between = self.map.mul(sum, mean_distance);
         [mean, self.map.sub(squares, between)]
+    }
+
+    /// The optimizer's step for (weight, momentum, gradient): the new momentum and weight.
+    pub(super) fn sgd(&mut self, [weight, momentum, gradient]: [Value; 3], hyper: Hyper) -> [Value; 2] {
+        let (mu, decay) = (self.map.constant(hyper.momentum), self.map.constant(hyper.decay));
+        let decayed = self.map.mul(decay, weight);
+        let gradient = self.map.add(gradient, decayed);
+        let kept = self.map.mul(mu, momentum);
+        let momentum = self.map.add(kept, gradient);
+        let direction = if hyper.nesterov {
+            let ahead = self.map.mul(mu, momentum);
+            self.map.add(gradient, ahead)
+        } else {
+            momentum
+        };
+        let rate = self.map.push(Expr::Param(Param::Rate));
+        let step = self.map.mul(rate, direction);
+        [momentum, self.map.sub(weight, step)]
     }
 
     /// The softmax's parts for an image's logits z: (z - max z, sum of exp of that).

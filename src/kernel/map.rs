@@ -272,6 +272,17 @@ impl MapBuilder {
         MapBuilder { map: Map { name: name.into(), domain, exprs: vec![], stores: vec![] } }
     }
 
+    /// The same under another name.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.map.name = name.into();
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.map.name
+    }
+
     /// What it runs over.
     pub fn domain(&self) -> Domain {
         self.map.domain
@@ -368,8 +379,20 @@ impl MapBuilder {
                     Binary::Sub => x - y,
                     Binary::Mul => x * y,
                     Binary::Div => x / y,
-                    Binary::Min => if x < y { x } else { y },
-                    Binary::Max => if x > y { x } else { y },
+                    Binary::Min => {
+                        if x < y {
+                            x
+                        } else {
+                            y
+                        }
+                    }
+                    Binary::Max => {
+                        if x > y {
+                            x
+                        } else {
+                            y
+                        }
+                    }
                 })),
                 (Binary::Mul, Some(1.0), _) | (Binary::Add, Some(0.0), _) => Folded::Value(b),
                 (Binary::Mul | Binary::Div, _, Some(1.0)) | (Binary::Add | Binary::Sub, _, Some(0.0)) => {

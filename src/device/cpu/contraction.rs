@@ -326,12 +326,10 @@ impl Ready {
             )
         };
         for (place, out) in self.taps(from, count).zip(out.chunks_exact_mut(lanes)) {
-            match place {
-                None => out.fill(0.0),
-                Some(pixel) => self.channels(group, pixel, |lane, at, len| {
-                    out[lane..lane + len].copy_from_slice(&x[at..at + len]);
-                }, |used| out[used..].fill(0.0)),
-            }
+            let used = place.map_or(0, |pixel| {
+                self.channels(group, pixel, |lane, at, len| out[lane..lane + len].copy_from_slice(&x[at..at + len]))
+            });
+            out[used..].fill(0.0);
         }
     }
 
@@ -341,11 +339,11 @@ impl Ready {
         let lanes = padded(s.group_inputs());
         // SAFETY: the desk holds a tile.
         let gathered = unsafe { std::slice::from_raw_parts(gathered, count * s.row_len()) };
-        for (place, from) in self.taps(from, count).zip(gathered.chunks_exact(lanes)) {
+        for (place, taps) in self.taps(from, count).zip(gathered.chunks_exact(lanes)) {
             if let Some(pixel) = place {
                 self.channels(group, pixel, |lane, at, len| {
-                    dx[at..at + len].iter_mut().zip(&from[lane..lane + len]).for_each(|(d, x)| *d += x);
-                }, |_| {});
+                    dx[at..at + len].iter_mut().zip(&taps[lane..lane + len]).for_each(|(d, x)| *d += x);
+                });
             }
         }
     }
@@ -363,15 +361,9 @@ impl Ready {
         })
     }
 
-    /// The runs of neighbouring channels of a group at a pixel: (first lane of the group, place in x, length). A group
-    /// that starts with a block takes whole blocks, padding included; then says how many lanes that were.
-    fn channels(
-        &self,
-        group: usize,
-        pixel: usize,
-        mut run: impl FnMut(usize, usize, usize),
-        rest: impl FnOnce(usize),
-    ) {
+    /// Calls `run` for the runs of neighbouring channels of a group at a pixel, with (first lane of the group, place in
+    /// x, length), and says how many lanes that were. A single group takes whole blocks, padding included.
+    fn channels(&self, group: usize, pixel: usize, mut run: impl FnMut(usize, usize, usize)) -> usize {
         let s = &self.sizes;
         let (first, count) = (group * s.group_inputs(), s.group_inputs());
         let end = if s.groups == 1 { padded(count) } else { count };
@@ -382,11 +374,16 @@ impl Ready {
             run(lane, (channel / BLOCK * s.pixels() + pixel) * BLOCK + channel % BLOCK, len);
             lane += len;
         }
-        rest(end);
+        end
     }
 }
 
 impl Surroundings<'_> {
+    /// What maps are called with.
+    pub(super) fn context(&self) -> *const StepContext {
+        self.context
+    }
+
     fn desk(&self, worker: usize) -> Desk {
         let mut at = worker * self.room.len();
         let mut part = |len: usize| {

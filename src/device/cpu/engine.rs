@@ -205,8 +205,7 @@ impl Step {
 }
 
 fn run_map(function: MapFn, domain: Domain, around: &Surroundings<'_>) {
-    let context = around.context;
-    let images = context.batch as usize;
+    let images = around.context.batch as usize;
     let (tasks, blocks, elements) = match domain {
         Domain::Feature { channels, height, width } => (images * blocks(channels), blocks(channels), height * width * BLOCK),
         Domain::Channel { channels } => (blocks(channels), blocks(channels), images * BLOCK),
@@ -216,7 +215,7 @@ fn run_map(function: MapFn, domain: Domain, around: &Surroundings<'_>) {
     let task = |task: usize, _: usize| {
         // SAFETY: the arguments are a task of the map's domain; tasks write disjoint elements of buffers that the plan
         // keeps for this kernel.
-        unsafe { function(around.context, (task / blocks) as u64, (task % blocks) as u64, std::ptr::null_mut(), 0) }
+        unsafe { function(around.context(), (task / blocks) as u64, (task % blocks) as u64, std::ptr::null_mut(), 0) }
     };
     if tasks * elements < SMALL {
         (0..tasks).for_each(|t| task(t, 0));
