@@ -8,31 +8,14 @@
 use std::collections::BTreeMap;
 
 use super::op::Op;
-use super::{Graph, NodeId, Phase};
+use super::{Graph, Node, NodeId, Phase};
 
-/// Every node's name.
+/// Every node's name; where a layer has several nodes for one part, the later ones are counted.
 pub(super) fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     let mut names = BTreeMap::new();
     for id in graph.nodes() {
-        let node = graph.node(id);
-        let mut name = match &node.op {
-            Op::Image => "image".to_owned(),
-            Op::Target => "target".to_owned(),
-            Op::Clock => "clock".to_owned(),
-            Op::Rate => "rate".to_owned(),
-            Op::Parameter { path, .. } => path.to_string(),
-            Op::Momentum { path } => format!("momentum/{path}"),
-            Op::Output(output) => format!("output {output}"),
-            op => {
-                let phase = match node.phase {
-                    Phase::Forward => "",
-                    Phase::Backward => "d/",
-                    Phase::Update => "step/",
-                };
-                format!("{phase}{}{}", node.layer, part(op, node.phase))
-            }
-        };
+        let mut name = uncounted(graph.node(id));
         let count = taken.entry(name.clone()).or_default();
         *count += 1;
         if *count > 1 {
@@ -41,6 +24,25 @@ pub(super) fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
         names.insert(id, name);
     }
     names
+}
+
+/// A node's name but for the count. In a verified graph those of sources and outputs are unique.
+pub(super) fn uncounted(node: &Node) -> String {
+    let phase = match node.phase {
+        Phase::Forward => "",
+        Phase::Backward => "d/",
+        Phase::Update => "step/",
+    };
+    match &node.op {
+        Op::Image => "image".to_owned(),
+        Op::Target => "target".to_owned(),
+        Op::Clock => "clock".to_owned(),
+        Op::Rate => "rate".to_owned(),
+        Op::Parameter { path, .. } => path.to_string(),
+        Op::Momentum { path } => format!("momentum/{path}"),
+        Op::Output(output) => format!("output {output}"),
+        op => format!("{phase}{}{}", node.layer, part(op, node.phase)),
+    }
 }
 
 /// What a node is within its layer; empty for what the layer puts out or sends back.

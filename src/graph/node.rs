@@ -21,9 +21,8 @@ pub enum Phase {
     Update,
 }
 
-/// An operation at its place. Two nodes are equal where they compute the same from equal inputs: a draw's site is part
-/// of its operation, so luminal's common-subexpression elimination never merges two draws.
-#[derive(Clone, Debug, PartialEq)]
+/// An operation at its place.
+#[derive(Clone, Debug)]
 pub struct Node {
     /// What it computes.
     pub op: Op,
@@ -36,6 +35,15 @@ pub struct Node {
     pub span: Option<Span>,
     /// Which part of a step it belongs to.
     pub phase: Phase,
+}
+
+/// Two nodes are equal where they compute the same from equal inputs, in the same part of a step. A draw's site is part
+/// of its operation, so luminal's common-subexpression elimination joins two equal layers on one input, but never two
+/// draws.
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.op == other.op && self.ty == other.ty && self.phase == other.phase
+    }
 }
 
 impl Operator for Node {

@@ -26,10 +26,11 @@ impl fmt::Display for Graph {
     }
 }
 
-/// `…/mean` for `LAYER/mean` in a line of that layer.
+/// A name as a line of `node` writes it: `…/mean` for `LAYER/mean`, `d/….scale` for `d/LAYER.scale`.
 fn relative(name: &str, node: &Node) -> String {
-    match name.strip_prefix(node.layer.as_str()) {
-        Some(rest) if rest.starts_with(['.', '/']) && !node.layer.as_str().is_empty() => format!("…{rest}"),
+    let prefix = ["d/", "step/", "momentum/"].into_iter().find(|prefix| name.starts_with(prefix)).unwrap_or("");
+    match name[prefix.len()..].strip_prefix(node.layer.as_str()) {
+        Some(rest) if rest.is_empty() || rest.starts_with(['.', '/']) => format!("{prefix}…{rest}"),
         _ => name.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::{Op, Output, Statistics, Type};
-use super::{Graph, Node, NodeId, types};
+use super::{Graph, NodeId, name, types};
 
 /// The first invariant that does not hold.
 pub(super) fn verify(graph: &Graph) -> Result<(), String> {
@@ -86,15 +86,10 @@ fn output_is_last(graph: &Graph, id: NodeId) -> Result<(), String> {
 fn names_are_unique(graph: &Graph) -> Result<(), String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for id in graph.nodes() {
-        let Node { op, .. } = graph.node(id);
-        // A role does not tell parameters apart; their path does, as `names` has it.
-        let name = match op {
-            Op::Parameter { path, .. } => format!("parameter {path}"),
-            op if op.is_source() => op.to_string(),
-            Op::Output(name) => format!("output {name}"),
-            _ => continue,
-        };
-        *seen.entry(name).or_default() += 1;
+        let node = graph.node(id);
+        if node.op.is_source() || matches!(node.op, Op::Output(_)) {
+            *seen.entry(name::uncounted(node)).or_default() += 1;
+        }
     }
     match seen.iter().find(|(_, count)| **count > 1) {
         Some((name, count)) => Err(format!("{count} nodes for {name}")),

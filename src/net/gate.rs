@@ -52,8 +52,8 @@ impl Rule {
             Factor::Mul(a, b) => match (fold(a), fold(b)) {
                 (Factor::Const(a), Factor::Const(b)) => Factor::Const(a * b),
                 (x, y) if (x == zero && is_finite(&y)) || (y == zero && is_finite(&x)) => zero,
-                (x, y) if x == Factor::Const(1.0) => y,
-                (x, y) if y == Factor::Const(1.0) => x,
+                (Factor::Const(1.0), y) => y,
+                (x, Factor::Const(1.0)) => x,
                 (x, y) => Factor::Mul(x.into(), y.into()),
             },
             Factor::Div(a, b) => match (fold(a), fold(b)) {
