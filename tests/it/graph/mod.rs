@@ -1,8 +1,9 @@
 //! The graph: its meaning, gradients, updates, printer, and luminal's traps.
 
-mod build;
+pub mod build;
 mod gradients;
 mod luminal;
+mod meaning;
 mod print;
 mod rules;
 mod size;
