@@ -22,8 +22,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 pub use luminal::compiler_utils::{Compiler, ToIdsMut};
-pub use luminal::graph::Graph as LuminalGraph;
 use luminal::graph::Dependency;
+pub use luminal::graph::Graph as LuminalGraph;
 use luminal::shape::ShapeTracker;
 pub use node::{Node, Phase};
 use petgraph::Direction;

@@ -22,7 +22,9 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
         Op::ConvToInput { geometry, height, width } => conv_to_input(*geometry, [*height, *width], inputs)?,
         Op::ConvToWeight(g) => conv_to_weight(*g, inputs)?,
 
-        Op::AddChannel | Op::BatchNorm { .. } => channel_operands(inputs[0], &inputs[1..]).map(|_| inputs[0].clone())?,
+        Op::AddChannel | Op::BatchNorm { .. } => {
+            channel_operands(inputs[0], &inputs[1..]).map(|_| inputs[0].clone())?
+        }
         Op::SumChannel | Op::ChannelMean | Op::ChannelVariance => channel_operands(inputs[0], &inputs[1..])?,
         Op::BatchNormToScale { .. } => same_as_first(inputs[1]).and(channel_operands(inputs[0], &inputs[2..]))?,
         Op::BatchNormToInput { .. } => channel_operands(inputs[0], &inputs[2..]).and(same_as_first(inputs[1]))?,
@@ -46,7 +48,9 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
             let x = resized(inputs[0], *height, *width)?;
             pool(*window, &x).and_then(|y| same_as_first(&y)).map(|_| x)?
         }
-        Op::MaxPoolBack(window) => pool(*window, inputs[1]).and_then(|y| same_as_first(&y)).map(|_| inputs[1].clone())?,
+        Op::MaxPoolBack(window) => {
+            pool(*window, inputs[1]).and_then(|y| same_as_first(&y)).map(|_| inputs[1].clone())?
+        }
         Op::GlobalAvgPoolBack { height, width } => vector(inputs[0]).and(resized(inputs[0], *height, *width))?,
         Op::Subsample { stride } => subsample(*stride, inputs[0])?,
         Op::SubsampleBack { stride, height, width } => {

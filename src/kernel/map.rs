@@ -368,8 +368,20 @@ impl MapBuilder {
                     Binary::Sub => x - y,
                     Binary::Mul => x * y,
                     Binary::Div => x / y,
-                    Binary::Min => if x < y { x } else { y },
-                    Binary::Max => if x > y { x } else { y },
+                    Binary::Min => {
+                        if x < y {
+                            x
+                        } else {
+                            y
+                        }
+                    }
+                    Binary::Max => {
+                        if x > y {
+                            x
+                        } else {
+                            y
+                        }
+                    }
                 })),
                 (Binary::Mul, Some(1.0), _) | (Binary::Add, Some(0.0), _) => Folded::Value(b),
                 (Binary::Mul | Binary::Div, _, Some(1.0)) | (Binary::Add | Binary::Sub, _, Some(0.0)) => {

@@ -254,7 +254,11 @@ impl Plan {
             };
             for id in kernel.reads() {
                 if !known[id.0 as usize] && Some(id) != own {
-                    return Err(format!("kernel {} reads {} before it is written", kernel.name(), self.buffer(id).name));
+                    return Err(format!(
+                        "kernel {} reads {} before it is written",
+                        kernel.name(),
+                        self.buffer(id).name
+                    ));
                 }
             }
             kernel.writes().into_iter().for_each(|id| known[id.0 as usize] = true);
@@ -275,8 +279,7 @@ impl Plan {
             }
             open.retain(|o| o.offset + o.size.len(self.batch) > buffer.offset);
             for other in &open {
-                let both_persistent =
-                    buffer.lifetime == Lifetime::Persistent && other.lifetime == Lifetime::Persistent;
+                let both_persistent = buffer.lifetime == Lifetime::Persistent && other.lifetime == Lifetime::Persistent;
                 let (other_from, other_to) = span(other);
                 if !both_persistent && other_from <= to && from <= other_to {
                     return Err(format!("buffers {} and {} overlap", buffer.name, other.name));

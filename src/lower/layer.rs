@@ -9,13 +9,8 @@ impl Lowering {
     pub(super) fn layer(&mut self, layer: &Layer, x: NodeId) -> NodeId {
         let op = match &layer.op {
             LayerOp::Conv(ConvOp { kernel, stride, pad, dilation, groups, .. }) => {
-                let geometry = ConvGeometry {
-                    kernel: *kernel,
-                    stride: *stride,
-                    pad: *pad,
-                    dilation: *dilation,
-                    groups: *groups,
-                };
+                let geometry =
+                    ConvGeometry { kernel: *kernel, stride: *stride, pad: *pad, dilation: *dilation, groups: *groups };
                 return self.contraction(geometry, layer, x);
             }
             LayerOp::Linear { .. } => return self.contraction(ConvGeometry::LINEAR, layer, x),

@@ -26,8 +26,7 @@ fn update(graph: &mut Graph, sgd: &Sgd) {
     let gradients = graph.outputs();
     let parameters = parameters(graph);
     let rate = graph.find_source(&Op::Rate);
-    let rate =
-        rate.unwrap_or_else(|| graph.source(Phase::Update, Op::Rate, Type::scalar(), Path::root(), None));
+    let rate = rate.unwrap_or_else(|| graph.source(Phase::Update, Op::Rate, Type::scalar(), Path::root(), None));
     for (weight, path, role) in parameters {
         let Some(&gradient) = gradients.get(&Output::Gradient(path.clone())) else { continue };
         let gradient = graph.inputs(gradient)[0];

@@ -168,16 +168,22 @@ fn derived_means_agree_with_draws() {
 
 #[test]
 fn gates_follow_from_the_equations() {
-    const NONE: [usize; 0] = [];
     let mut random_drop = rule(vec![bernoulli(0.5, Level::Batch)], vec![d(0)]);
-    assert_eq!(random_drop.gates(0), [0]);
+    assert_eq!(random_drop.gate(0), Some(0));
     random_drop.backward = vec![c(1.0)];
-    assert_eq!(random_drop.gates(0), NONE, "backward still needs the branch");
-    assert_eq!(rule(vec![bernoulli(0.5, Level::Image)], vec![d(0)]).gates(0), NONE, "one a batch only");
-    assert_eq!(rule(vec![bernoulli(1.0, Level::Batch)], vec![d(0)]).gates(0), NONE, "it is never 0");
-    assert_eq!(shakedrop(0.5, (-1.0, 1.0), Level::Batch).gates(0), NONE);
+    assert_eq!(random_drop.gate(0), None, "backward still needs the branch");
+    assert_eq!(rule(vec![bernoulli(0.5, Level::Image)], vec![d(0)]).gate(0), None, "one a batch only");
+    assert_eq!(shakedrop(0.5, (0.0, 0.0), Level::Batch).gate(0), None, "beta is drawn");
+    let mut dropping = shakedrop(0.5, (0.0, 0.0), Level::Batch);
+    dropping.draws[2] = uniform(0.0, 0.0, Level::Pixel);
+    assert_eq!(dropping.gate(0), Some(0), "alpha and beta are 0");
+    let rooted = mul(d(0), Factor::Sqrt(Box::new(d(1))));
+    let draws = vec![bernoulli(0.5, Level::Batch), uniform(0.0, 1.0, Level::Image)];
+    assert_eq!(rule(draws.clone(), vec![rooted]).gate(0), Some(0), "0 times a finite number");
+    assert_eq!(rule(draws, vec![mul(d(0), div(c(1.0), d(1)))]).gate(0), None, "0 times what may be infinite");
+    assert_eq!(shakedrop(0.5, (-1.0, 1.0), Level::Batch).gate(0), None);
     let chance = rule(vec![uniform(0.0, 1.0, Level::Batch)], vec![d(0)]);
-    assert_eq!(chance.gates(0), NONE, "no draw that happens to be 0");
+    assert_eq!(chance.gate(0), None, "no draw that happens to be 0");
 }
 
 #[test]

@@ -209,8 +209,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         if real == BLOCK {
             return a;
         }
-        let lanes: Vec<u8> =
-            (0..4).flat_map(|l| if quarter * 4 + l < real { [0xff; 4] } else { [0; 4] }).collect();
+        let lanes: Vec<u8> = (0..4).flat_map(|l| if quarter * 4 + l < real { [0xff; 4] } else { [0; 4] }).collect();
         let constant = self.b.func.dfg.constants.insert(lanes.into());
         let mask = self.b.ins().vconst(types::I32X4, constant);
         let last_block = self.choose(mask, a, padding);

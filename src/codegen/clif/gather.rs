@@ -81,8 +81,11 @@ impl Emitter<'_, '_> {
                 (self.windows_of(self.h, source.0, window), self.windows_of(self.w, source.1, window))
             }
         };
-        let taps: Vec<Tap> =
-            rows.iter().flat_map(|r| columns.iter().map(move |c| (*r, *c))).map(|(r, c)| self.tap(r, c, source.1)).collect();
+        let taps: Vec<Tap> = rows
+            .iter()
+            .flat_map(|r| columns.iter().map(move |c| (*r, *c)))
+            .map(|(r, c)| self.tap(r, c, source.1))
+            .collect();
         self.taps.push((value.index(), taps.clone()));
         taps
     }
@@ -146,14 +149,7 @@ impl Emitter<'_, '_> {
     }
 
     /// The sum of dy over the windows of which this pixel of x is the first largest element.
-    fn max_back(
-        &mut self,
-        dy: ir::Value,
-        window: Window,
-        x: BufferId,
-        taps: &[Tap],
-        quarter: usize,
-    ) -> ir::Value {
+    fn max_back(&mut self, dy: ir::Value, window: Window, x: BufferId, taps: &[Tap], quarter: usize) -> ir::Value {
         let Domain::Feature { height, width, .. } = self.map.domain else {
             unreachable!("a gather stands in a map over features")
         };
@@ -178,8 +174,7 @@ impl Emitter<'_, '_> {
                     let (row, column) = (self.bounded(row, height), self.bounded(column, width));
                     let other = self.tap(row, column, width);
                     let other = self.read(plane, other, lowest, quarter);
-                    let condition =
-                        if (i, j) < own { FloatCC::GreaterThan } else { FloatCC::GreaterThanOrEqual };
+                    let condition = if (i, j) < own { FloatCC::GreaterThan } else { FloatCC::GreaterThanOrEqual };
                     let beats = self.b.ins().fcmp(condition, here, other);
                     wins = self.b.ins().band(wins, beats);
                 }

@@ -41,12 +41,7 @@ pub fn function(map: &Map, buffers: &[Buffer], target: TargetFrontendConfig) -> 
 }
 
 /// The map's body, in two versions where a gate decides.
-fn body(
-    builder: &mut FunctionBuilder<'_>,
-    map: &Map,
-    buffers: &[Buffer],
-    entry: cranelift_codegen::ir::Block,
-) {
+fn body(builder: &mut FunctionBuilder<'_>, map: &Map, buffers: &[Buffer], entry: cranelift_codegen::ir::Block) {
     let Some(gate) = map.gate() else {
         Emitter::new(builder, map, buffers, entry).nest();
         builder.ins().return_(&[]);

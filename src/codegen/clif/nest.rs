@@ -107,12 +107,8 @@ impl Emitter<'_, '_> {
         }
         self.hoist(Axis::Pixels);
         let sums = self.pixel_sums();
-        let pointwise: Vec<Store> = map
-            .stores
-            .iter()
-            .filter(|s| matches!(s.target, Target::Point(_) | Target::Tile))
-            .copied()
-            .collect();
+        let pointwise: Vec<Store> =
+            map.stores.iter().filter(|s| matches!(s.target, Target::Point(_) | Target::Tile)).copied().collect();
         let (rows, columns) =
             (self.b.ins().iconst(types::I64, height as i64), self.b.ins().iconst(types::I64, width as i64));
         if !sums.is_empty() || !pointwise.is_empty() {

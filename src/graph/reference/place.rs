@@ -43,9 +43,7 @@ pub(super) fn subsample(stride: usize, x: &Array, y: &mut Array) {
 }
 
 pub(super) fn subsample_back(stride: usize, y_adj: &Array, x_adj: &mut Array) {
-    gather(y_adj, x_adj, |[c, h, w]| {
-        (h % stride == 0 && w % stride == 0).then_some([c, h / stride, w / stride])
-    });
+    gather(y_adj, x_adj, |[c, h, w]| (h % stride == 0 && w % stride == 0).then_some([c, h / stride, w / stride]));
 }
 
 pub(super) fn shift(down: isize, right: isize, x: &Array, y: &mut Array) {
