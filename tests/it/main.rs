@@ -1,3 +1,4 @@
 //! The integration tests: one binary, a file an area.
 
+mod hand;
 mod net;
