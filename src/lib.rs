@@ -1,6 +1,7 @@
 //! `sdc`: the compiler for residual networks with stochastic regularizers.
 
 pub mod codegen;
+pub mod data;
 pub mod device;
 pub mod diag;
 pub mod grad;

@@ -1,4 +1,5 @@
 //! The integration tests: one binary, a file an area.
 
+mod data;
 mod hand;
 mod net;
