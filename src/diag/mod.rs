@@ -4,9 +4,11 @@
 //! codes in [`codes`]. Absence: this module knows no stage; it only renders.
 
 pub mod codes;
+mod failure;
 mod render;
 
 pub use codes::Code;
+pub use failure::Failure;
 pub use render::{render, render_json};
 
 use crate::source::Span;
