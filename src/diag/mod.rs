@@ -5,9 +5,11 @@
 
 pub mod codes;
 mod render;
+mod words;
 
 pub use codes::Code;
 pub use render::{render, render_json};
+pub use words::{counted, listed};
 
 use crate::source::Span;
 

@@ -9,6 +9,7 @@ mod path;
 mod print;
 pub mod recipe;
 pub mod rule;
+mod shape;
 mod verify;
 
 use std::fmt;
@@ -17,6 +18,7 @@ pub use counts::Counts;
 pub use path::Path;
 pub use recipe::Recipe;
 pub use rule::{Draw, Factor, Level, Rule};
+pub use shape::Misfit;
 
 use crate::source::Span;
 
