@@ -1,11 +1,17 @@
 //! `sdc`: the compiler for residual networks with stochastic regularizers.
 
+pub mod codegen;
 pub mod device;
 pub mod diag;
 pub mod elaborate;
+pub mod fuse;
+pub mod grad;
 pub mod graph;
+pub mod kernel;
+pub mod lower;
 pub mod net;
 pub mod num;
+pub mod passes;
 pub mod resolve;
 pub mod source;
 pub mod stdlib;

@@ -1,5 +1,7 @@
 //! The machines that run a plan. The only place with `unsafe` and with code for one platform.
 
+pub mod cpu;
+
 use crate::net::Path;
 
 /// A number array that outlives a step.

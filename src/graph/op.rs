@@ -67,6 +67,8 @@ impl ConvGeometry {
 pub struct ScaleOp {
     /// The site's path; with a draw's number it names the draw's stream, so two sites are never equal.
     pub site: Path,
+    /// The rule's call as the text has it; printers show it, since the numbers change with the number of residuals.
+    pub call: String,
     /// The rule's draws.
     pub draws: Vec<Draw>,
     /// What this pass multiplies by.

@@ -5,6 +5,7 @@
 //! more layer adds its own lines and changes no other. Absences: no syntax tree, no luminal, no device.
 
 mod counts;
+mod gate;
 mod path;
 mod print;
 pub mod recipe;

@@ -1,1 +1,5 @@
+//! The integration tests: one binary, a file an area.
 
+mod cpu;
+mod graph;
+mod net;

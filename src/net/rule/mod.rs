@@ -2,8 +2,21 @@
 //!
 //! ShakeDrop (Yamada et al. 2019, equation 6), for instance, has three draws, the gate b and two uniforms, and the
 //! factors b + (1 - b) u0 forward and b + (1 - b) u1 backward; the test-time factor is E[forward].
+//!
+//! Absences: no syntax tree, no tensor, no stream of draws: which word a draw takes is `num::draw`'s business.
+
+mod double;
+mod evaluate;
+mod moments;
+mod print;
+mod sample;
+mod verify;
 
 use std::fmt;
+
+pub use evaluate::Real;
+pub use moments::NoClosedForm;
+pub use print::Equation;
 
 /// How finely a draw is made; each level is finer than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +103,11 @@ pub enum Factor {
 }
 
 /// A rule with the numbers of one site in it.
+///
+/// Invariants:
+/// 1. A Bernoulli draw has p in [0, 1]; a uniform one finite ends with `lo <= hi`.
+/// 2. `forward`, `backward` and `test` have the same number of entries, at least one.
+/// 3. A factor's draws are among `draws`, its numbers are finite; so are those of `test`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Its name.

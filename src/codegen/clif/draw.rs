@@ -1,0 +1,127 @@
+//! Draws of format 1 (`num::draw`): Philox4x32-10, one call for four lanes.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self, InstBuilder, types};
+
+use super::super::abi::StepContext;
+use super::emit::Emitter;
+use crate::kernel::{Distribution, Domain, Draw, padded};
+use crate::net::Level;
+use crate::num::draw::Stream;
+
+impl Emitter<'_, '_> {
+    /// A quarter of a draw at the current point.
+    pub(super) fn draw(&mut self, draw: &Draw, quarter: usize) -> ir::Value {
+        let words = self.words(draw, quarter);
+        match draw.distribution {
+            Distribution::Bernoulli { threshold } => {
+                let threshold = self.int_constant(threshold as u32);
+                let mask = self.b.ins().icmp(IntCC::UnsignedLessThan, words, threshold);
+                let one = self.constant(1.0);
+                let one = self.as_bits(one);
+                let bits = self.b.ins().band(mask, one);
+                self.as_float(bits)
+            }
+            Distribution::Uniform { lo, width } => {
+                let eight = self.b.ins().iconst(types::I32, 8);
+                let top = self.b.ins().ushr(words, eight);
+                let top = self.b.ins().fcvt_from_sint(types::F32X4, top);
+                let unit = self.constant(1.0 / 16_777_216.0);
+                let unit = self.b.ins().fmul(top, unit);
+                let (lo, width) = (self.constant(lo), self.constant(width));
+                let scaled = self.b.ins().fmul(width, unit);
+                self.b.ins().fadd(lo, scaled)
+            }
+        }
+    }
+
+    /// Whether a Bernoulli draw that is one number a task is 1.
+    pub(super) fn gate_is_open(&mut self, draw: &Draw) -> ir::Value {
+        let value = self.draw(draw, 0);
+        let bits = self.as_bits(value);
+        self.b.ins().extractlane(bits, 0)
+    }
+
+    fn words(&mut self, draw: &Draw, quarter: usize) -> ir::Value {
+        let stream = draw.stream;
+        let (channels, pixels, width) = match self.map.domain {
+            Domain::Feature { channels, height, width } => (padded(channels) as i64, (height * width) as i64, width),
+            Domain::Channel { channels } | Domain::Image { channels } => (padded(channels) as i64, 1, 1),
+            Domain::Flat { .. } => (0, 0, 0),
+        };
+        match draw.level {
+            Level::Batch => {
+                let zero = self.b.ins().iconst(types::I64, 0);
+                self.one_word(stream, zero)
+            }
+            Level::Image => self.one_word(stream, self.n),
+            Level::Channel | Level::Pixel => {
+                let mut place = self.n;
+                if draw.level == Level::Pixel {
+                    let image = self.b.ins().imul_imm_s(self.n, pixels);
+                    let row = self.b.ins().imul_imm_s(self.h, width as i64);
+                    let pixel = self.b.ins().iadd(row, self.w);
+                    place = self.b.ins().iadd(image, pixel);
+                }
+                let before = self.b.ins().imul_imm_s(place, channels / 4);
+                let block = self.b.ins().ishl_imm_s(self.block, 2);
+                let counter = self.b.ins().iadd(before, block);
+                let counter = self.b.ins().iadd_imm_s(counter, quarter as i64);
+                let words = self.philox(stream, counter);
+                let mut vector = self.b.ins().scalar_to_vector(types::I32X4, words[0]);
+                for (lane, word) in words.iter().enumerate().skip(1) {
+                    vector = self.b.ins().insertlane(vector, *word, lane as u8);
+                }
+                vector
+            }
+        }
+    }
+
+    /// The word of one index, in all lanes.
+    fn one_word(&mut self, stream: Stream, index: ir::Value) -> ir::Value {
+        let counter = self.b.ins().ushr_imm_s(index, 2);
+        let words = self.philox(stream, counter);
+        let lane = self.b.ins().band_imm_s(index, 3);
+        let mut word = words[0];
+        for (i, other) in words.iter().enumerate().skip(1) {
+            let here = self.b.ins().icmp_imm_s(IntCC::Equal, lane, i as i64);
+            word = self.b.ins().select(here, *other, word);
+        }
+        self.b.ins().splat(types::I32X4, word)
+    }
+
+    /// Philox4x32-10, as `num::philox4x32`.
+    fn philox(&mut self, stream: Stream, counter: ir::Value) -> [ir::Value; 4] {
+        const MULTIPLIERS: [i64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+        /// As 32-bit numbers with a sign, as Cranelift takes them.
+        const WEYL: [i64; 2] = [0x9E37_79B9_u32 as i32 as i64, 0xBB67_AE85_u32 as i32 as i64];
+        let word = |e: &mut Self, x: u32| e.b.ins().iconst(types::I32, i64::from(x));
+        let mut c = [
+            self.b.ins().ireduce(types::I32, counter),
+            self.field(types::I32, std::mem::offset_of!(StepContext, step)),
+            word(self, stream.0 as u32),
+            word(self, (stream.0 >> 32) as u32),
+        ];
+        let mut key = [
+            self.field(types::I32, std::mem::offset_of!(StepContext, seed_low)),
+            self.field(types::I32, std::mem::offset_of!(StepContext, seed_high)),
+        ];
+        for round in 0..10 {
+            if round > 0 {
+                key = [0, 1].map(|i| self.b.ins().iadd_imm_s(key[i], WEYL[i]));
+            }
+            let [(high0, low0), (high1, low1)] = [(c[0], MULTIPLIERS[0]), (c[2], MULTIPLIERS[1])].map(|(x, by)| {
+                let wide = self.b.ins().uextend(types::I64, x);
+                let product = self.b.ins().imul_imm_s(wide, by);
+                let high = self.b.ins().ushr_imm_s(product, 32);
+                (self.b.ins().ireduce(types::I32, high), self.b.ins().ireduce(types::I32, product))
+            });
+            let first = self.b.ins().bxor(high1, c[1]);
+            let first = self.b.ins().bxor(first, key[0]);
+            let third = self.b.ins().bxor(high0, c[3]);
+            let third = self.b.ins().bxor(third, key[1]);
+            c = [first, low1, third, low0];
+        }
+        c
+    }
+}

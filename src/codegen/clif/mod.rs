@@ -1,0 +1,57 @@
+//! A map to Cranelift IR: one function a map, called once a task.
+//!
+//! Sixteen channels are four vectors of four lanes ("quarters"). What does not change inside a task is computed once
+//! before its loop; a gate that is one number a task splits the function into two specialised bodies, so that finer
+//! draws are made only where the gate is 0. All arithmetic is rounded operation by operation.
+
+mod draw;
+mod emit;
+mod gather;
+mod math;
+mod nest;
+
+use cranelift_codegen::Context;
+use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, types};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+
+use crate::kernel::{Buffer, Map};
+use emit::Emitter;
+
+/// The signature of [`MapFn`](super::abi::MapFn).
+pub fn signature(call_conv: CallConv) -> Signature {
+    let mut signature = Signature::new(call_conv);
+    signature.params.extend([AbiParam::new(types::I64); 5]);
+    signature
+}
+
+/// The function of a map whose buffers lie as `buffers` says, for a machine's conventions.
+pub fn function(map: &Map, buffers: &[Buffer], target: TargetFrontendConfig) -> Function {
+    let mut context = Context::new();
+    context.func = Function::with_name_signature(UserFuncName::user(0, 0), signature(target.default_call_conv));
+    let mut frontend = FunctionBuilderContext::new();
+    let mut builder = FunctionBuilder::new(&mut context.func, &mut frontend);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    body(&mut builder, map, buffers, entry);
+    builder.seal_all_blocks();
+    builder.finalize(target);
+    context.func
+}
+
+/// The map's body, in two versions where a gate decides.
+fn body(builder: &mut FunctionBuilder<'_>, map: &Map, buffers: &[Buffer], entry: cranelift_codegen::ir::Block) {
+    let Some(gate) = map.gate() else {
+        Emitter::new(builder, map, buffers, entry).nest();
+        builder.ins().return_(&[]);
+        return;
+    };
+    let open = Emitter::new(builder, map, buffers, entry).gate_is_open(&gate);
+    let (one, zero) = (builder.create_block(), builder.create_block());
+    builder.ins().brif(open, one, &[], zero, &[]);
+    builder.switch_to_block(one);
+    body(builder, &map.specialised(gate, 1.0), buffers, entry);
+    builder.switch_to_block(zero);
+    body(builder, &map.specialised(gate, 0.0), buffers, entry);
+}

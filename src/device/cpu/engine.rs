@@ -1,0 +1,236 @@
+//! A network on the CPU: two plans (training step, test) over one arena.
+
+use super::arena::Arena;
+use super::contraction::{Ready, Room, Surroundings};
+use super::jit::Code;
+use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
+use super::pool::Pool;
+use crate::codegen::abi::{MapFn, StepContext};
+use crate::device::{Engine, State};
+use crate::kernel::{BLOCK, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
+
+/// Elements under which a map runs on the caller alone: waking workers would cost more.
+const SMALL: usize = 8 * 1024;
+
+/// A compiled network with its weights.
+pub struct CpuEngine {
+    train: Option<Compiled>,
+    test: Compiled,
+    arena: Arena,
+    rooms: Arena,
+    chunks: Arena,
+    room: Room,
+    pool: Pool,
+}
+
+/// A plan with its code.
+struct Compiled {
+    plan: Plan,
+    steps: Vec<Step>,
+    _code: Code,
+}
+
+enum Step {
+    Map { function: MapFn, domain: Domain },
+    Contraction(Ready),
+}
+
+impl CpuEngine {
+    /// Compiles a test plan, and a training plan if the network is to be trained, for `threads` threads. Both plans keep
+    /// what outlives a step at the same places.
+    pub fn new(train: Option<Plan>, test: Plan, threads: usize) -> Self {
+        let compile = |plan: Plan| Compiled::new(plan, threads);
+        let (train, test) = (train.map(compile), compile(test));
+        let all = || train.iter().chain([&test]);
+        let contractions = || all().flat_map(|c| &c.steps).filter_map(Step::contraction);
+        let room = contractions().map(Ready::room).fold(Room::default(), Room::max);
+        let chunks = contractions().map(Ready::chunk_floats).max().unwrap_or(0);
+        let arena = all().map(|c| c.plan.arena).max().unwrap_or(0);
+        let pool = Pool::new(threads);
+        CpuEngine {
+            arena: Arena::new(arena),
+            rooms: Arena::new(room.len() * pool.threads()),
+            chunks: Arena::new(chunks),
+            room,
+            pool,
+            train,
+            test,
+        }
+    }
+
+    /// The gradient of a weight at the last training step, as stored.
+    ///
+    /// # Panics
+    /// Where the engine was not made for training or has no such weight.
+    pub fn gradient(&self, path: &crate::net::Path) -> Vec<f32> {
+        let train = self.train.as_ref().expect("an engine made for training");
+        self.values(&train.plan, &Slot::Gradient(path.clone()))
+    }
+
+    /// The logits of the last training step's forward pass, N x classes.
+    ///
+    /// # Panics
+    /// Where the engine was not made for training.
+    pub fn training_logits(&self, batch: usize) -> Vec<f32> {
+        let train = self.train.as_ref().expect("an engine made for training");
+        self.rows(&train.plan, &Slot::Logits, batch)
+    }
+
+    fn values(&self, plan: &Plan, slot: &Slot) -> Vec<f32> {
+        let buffer = plan.buffer(slot_of(plan, slot));
+        let lanes = self.arena.slice(buffer.offset, buffer.size.len(plan.batch));
+        parameter_places(buffer.size).into_iter().map(|place| lanes[place]).collect()
+    }
+
+    fn rows(&self, plan: &Plan, slot: &Slot, batch: usize) -> Vec<f32> {
+        let buffer = plan.buffer(slot_of(plan, slot));
+        let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
+        let (pixels, stride) = (height * width, buffer.size.per_image());
+        let lanes = self.arena.slice(buffer.offset, batch * stride);
+        let mut out = vec![0.0; batch * channels * pixels];
+        for (lanes, image) in lanes.chunks_exact(stride).zip(out.chunks_exact_mut(channels * pixels)) {
+            image_out_of_blocks(lanes, channels, pixels, image);
+        }
+        out
+    }
+
+    /// Puts N rows into a slot and says N.
+    fn feed(arena: &mut Arena, plan: &Plan, slot: &Slot, rows: &[f32]) -> usize {
+        let Some(id) = plan.slot(slot) else { return 0 };
+        let buffer = plan.buffer(id);
+        let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
+        let (pixels, stride) = (height * width, buffer.size.per_image());
+        let batch = rows.len() / (channels * pixels);
+        assert!(batch <= plan.batch, "a batch is no larger than the plan's");
+        let lanes = arena.slice_mut(buffer.offset, batch * stride);
+        for (lanes, image) in lanes.chunks_exact_mut(stride).zip(rows.chunks_exact(channels * pixels)) {
+            lanes.fill(0.0);
+            image_into_blocks(image, channels, pixels, lanes);
+        }
+        batch
+    }
+
+    fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32) {
+        let context = StepContext {
+            arena: self.arena.start(),
+            batch: batch as u64,
+            seed_low: seed as u32,
+            seed_high: (seed >> 32) as u32,
+            step,
+            rate,
+            batch_float: batch as f32,
+        };
+        let around = Surroundings {
+            context: &context,
+            pool: &self.pool,
+            rooms: self.rooms.start(),
+            room: self.room,
+            chunks: self.chunks.start(),
+        };
+        for step in &compiled.steps {
+            match step {
+                Step::Map { function, domain } => run_map(*function, *domain, &around),
+                Step::Contraction(ready) => ready.run(&around),
+            }
+        }
+    }
+}
+
+impl Engine for CpuEngine {
+    fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32 {
+        let train = self.train.as_ref().expect("an engine made for training");
+        let batch = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Image, images);
+        let rows = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Target, targets);
+        assert_eq!(batch, rows, "an image has a target");
+        self.run(train, batch, seed, step, rate);
+        let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
+        self.arena.slice(loss.offset, 1)[0]
+    }
+
+    fn logits(&mut self, images: &[f32]) -> Vec<f32> {
+        let batch = CpuEngine::feed(&mut self.arena, &self.test.plan, &Slot::Image, images);
+        self.run(&self.test, batch, 0, 0, 0.0);
+        self.rows(&self.test.plan, &Slot::Logits, batch)
+    }
+
+    fn read(&self, state: &State) -> Vec<f32> {
+        self.values(self.state_plan(), &state_slot(state))
+    }
+
+    fn write(&mut self, state: &State, values: &[f32]) {
+        let plan = self.train.as_ref().map_or(&self.test.plan, |c| &c.plan);
+        let buffer = plan.buffer(slot_of(plan, &state_slot(state)));
+        let places = parameter_places(buffer.size);
+        assert_eq!(places.len(), values.len(), "as many values as the state has");
+        let lanes = self.arena.slice_mut(buffer.offset, buffer.size.len(plan.batch));
+        places.into_iter().zip(values).for_each(|(place, x)| lanes[place] = *x);
+    }
+}
+
+impl CpuEngine {
+    /// The plan that knows every state.
+    fn state_plan(&self) -> &Plan {
+        self.train.as_ref().map_or(&self.test.plan, |c| &c.plan)
+    }
+}
+
+impl Compiled {
+    fn new(plan: Plan, threads: usize) -> Self {
+        let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
+        let code = Code::compile(&maps, &plan.buffers, threads);
+        let mut next = 0;
+        let mut function = || {
+            next += 1;
+            code.function(next - 1)
+        };
+        let steps = plan
+            .kernels
+            .iter()
+            .map(|kernel| match kernel {
+                Kernel::Map(map) => Step::Map { function: function(), domain: map.domain },
+                Kernel::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
+            })
+            .collect();
+        Compiled { steps, _code: code, plan }
+    }
+}
+
+impl Step {
+    fn contraction(&self) -> Option<&Ready> {
+        match self {
+            Step::Map { .. } => None,
+            Step::Contraction(ready) => Some(ready),
+        }
+    }
+}
+
+fn run_map(function: MapFn, domain: Domain, around: &Surroundings<'_>) {
+    let images = around.context.batch as usize;
+    let (tasks, blocks, elements) = match domain {
+        Domain::Feature { channels, height, width } => (images * blocks(channels), blocks(channels), height * width * BLOCK),
+        Domain::Channel { channels } => (blocks(channels), blocks(channels), images * BLOCK),
+        Domain::Image { channels } => (images, 1, channels),
+        Domain::Flat { len } => (len.div_ceil(Domain::CHUNK), 1, Domain::CHUNK),
+    };
+    let task = |task: usize, _: usize| {
+        // SAFETY: the arguments are a task of the map's domain; tasks write disjoint elements of buffers that the plan
+        // keeps for this kernel.
+        unsafe { function(around.context(), (task / blocks) as u64, (task % blocks) as u64, std::ptr::null_mut(), 0) }
+    };
+    if tasks * elements < SMALL {
+        (0..tasks).for_each(|t| task(t, 0));
+    } else {
+        around.pool.run(tasks, &task);
+    }
+}
+
+fn state_slot(state: &State) -> Slot {
+    match state {
+        State::Parameter(path) => Slot::Parameter(path.clone()),
+        State::Momentum(path) => Slot::Momentum(path.clone()),
+    }
+}
+
+fn slot_of(plan: &Plan, slot: &Slot) -> BufferId {
+    plan.slot(slot).unwrap_or_else(|| panic!("the plan has no {slot:?}"))
+}

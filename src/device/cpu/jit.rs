@@ -1,0 +1,100 @@
+//! Maps to machine code: compiled side by side, laid out in order, made executable and no longer writable.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{Context, control::ControlPlane};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module};
+
+use crate::codegen::abi::MapFn;
+use crate::codegen::clif;
+use crate::kernel::{Buffer, Map};
+
+/// The processor that this program runs on.
+///
+/// # Panics
+/// On a processor for which Cranelift has no back end: `sdc` is built for x86-64 and 64-bit ARM.
+pub fn target() -> Arc<dyn TargetIsa> {
+    let mut flags = settings::builder();
+    for (name, value) in [("opt_level", "speed"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
+    {
+        flags.set(name, value).expect("a setting that Cranelift has");
+    }
+    let native = cranelift_native::builder().expect("a processor that Cranelift knows");
+    native.finish(settings::Flags::new(flags)).expect("settings that fit the processor")
+}
+
+/// Compiled maps. They stay callable as long as this lives.
+pub(super) struct Code {
+    module: Option<JITModule>,
+    functions: Vec<MapFn>,
+}
+
+// SAFETY: the code is finished; nothing in it changes any more.
+unsafe impl Send for Code {}
+// SAFETY: as above.
+unsafe impl Sync for Code {}
+
+impl Code {
+    /// Compiles maps on `threads` threads. The result does not depend on how many.
+    pub(super) fn compile(maps: &[&Map], buffers: &[Buffer], threads: usize) -> Self {
+        let isa = target();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done: Vec<(usize, Vec<u8>, u64)> = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(map) = maps.get(i) else { return done };
+                let mut context = Context::for_function(clif::function(map, buffers, isa.frontend_config()));
+                let code = context
+                    .compile(&*isa, &mut ControlPlane::default())
+                    .unwrap_or_else(|e| panic!("map {} does not compile: {}", map.name, e.inner));
+                assert!(code.buffer.relocs().is_empty(), "a map calls nothing");
+                done.push((i, code.code_buffer().to_vec(), u64::from(code.buffer.alignment)));
+            }
+        };
+        let mut done: Vec<_> = std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            done.extend(helpers.into_iter().flat_map(|h| h.join().expect("compiling does not panic")));
+            done
+        });
+        done.sort_by_key(|(i, ..)| *i);
+        let mut module = JITModule::new(JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names()));
+        let signature = clif::signature(isa.frontend_config().default_call_conv);
+        let ids: Vec<_> = done
+            .iter()
+            .map(|(i, bytes, alignment)| {
+                let id = module
+                    .declare_function(&format!("map{i}"), Linkage::Local, &signature)
+                    .expect("every map has a name of its own");
+                module.define_function_bytes(id, *alignment, bytes, &[]).expect("every map is defined once");
+                id
+            })
+            .collect();
+        module.finalize_definitions().expect("the system lets memory be made executable");
+        let functions = ids
+            .into_iter()
+            // SAFETY: the function was compiled with the signature of `MapFn`.
+            .map(|id| unsafe { std::mem::transmute::<*const u8, MapFn>(module.get_finalized_function(id)) })
+            .collect();
+        Code { module: Some(module), functions }
+    }
+
+    /// The function of map number i.
+    pub(super) fn function(&self, i: usize) -> MapFn {
+        self.functions[i]
+    }
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        if let Some(module) = self.module.take() {
+            // SAFETY: the engine that calls these functions owns this value, so none of them runs any more.
+            unsafe { module.free_memory() };
+        }
+    }
+}

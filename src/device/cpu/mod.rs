@@ -1,0 +1,16 @@
+//! The CPU: an arena, persistent workers, maps compiled by Cranelift, contractions in compiled Rust.
+//!
+//! The same bits for any number of threads: tasks are cut by shape, write disjoint elements, and sums over the batch
+//! are made in a fixed order.
+
+#![allow(unsafe_code)]
+
+mod arena;
+mod contraction;
+mod engine;
+mod jit;
+mod layout;
+mod pool;
+
+pub use engine::CpuEngine;
+pub use jit::target;

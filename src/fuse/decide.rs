@@ -1,0 +1,174 @@
+//! Which nodes are stored.
+//!
+//! An element-wise value that L buffers make up and that c kernels read costs c L reads where each reader computes it
+//! again, and L reads, one write and c reads where it is kept. Draws that differ from element to element are made once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::persistent::feature;
+use crate::graph::op::{Op, Output};
+use crate::graph::{Graph, NodeId};
+use crate::net::{Activation, Level};
+
+/// How a node becomes part of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What goes in, and parameters.
+    Source,
+    /// A pass of a convolution.
+    Contraction,
+    /// A value at one point from values at the same point.
+    Pointwise,
+    /// A value at one point from other points of its inputs, which are stored.
+    Gather,
+    /// Joined over the pixels of a plane.
+    OverPixels,
+    /// Joined over everything but the channels.
+    OverBatch,
+    /// A vector a channel from vectors a channel.
+    Channel,
+    /// Over the classes of an image.
+    Loss,
+    /// Of the optimizer.
+    Update,
+    /// A name.
+    Output,
+}
+
+pub(super) fn kind(op: &Op) -> Kind {
+    match op {
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => Kind::Source,
+        Op::Conv(_) | Op::ConvToInput { .. } | Op::ConvToWeight(_) => Kind::Contraction,
+        Op::AddChannel
+        | Op::BatchNorm { .. }
+        | Op::BatchNormToInput { .. }
+        | Op::Act(_)
+        | Op::ActBack(_)
+        | Op::Add
+        | Op::Scale(_)
+        | Op::ScaleConst(_)
+        | Op::Mul => Kind::Pointwise,
+        Op::AvgPool(_)
+        | Op::AvgPoolBack { .. }
+        | Op::MaxPool(_)
+        | Op::MaxPoolBack(_)
+        | Op::GlobalAvgPoolBack { .. }
+        | Op::PadChannels { .. }
+        | Op::SliceChannels { .. }
+        | Op::Concat
+        | Op::Subsample { .. }
+        | Op::SubsampleBack { .. }
+        | Op::Shift { .. }
+        | Op::Reshape { .. } => Kind::Gather,
+        Op::SumPixels | Op::GlobalAvgPool => Kind::OverPixels,
+        Op::SumChannel | Op::ChannelMean | Op::ChannelVariance | Op::BatchNormToScale { .. } => Kind::OverBatch,
+        Op::Running { .. } => Kind::Channel,
+        Op::CrossEntropy { .. } | Op::CrossEntropyBack { .. } => Kind::Loss,
+        Op::SgdMomentum { .. } | Op::SgdStep { .. } => Kind::Update,
+        Op::Output(_) => Kind::Output,
+    }
+}
+
+/// What a node reads when it is computed. A relu's mask is that of its output, which is stored more often than its
+/// input: relu(x) > 0 exactly where x > 0.
+pub(super) fn operands(graph: &Graph, id: NodeId) -> Vec<NodeId> {
+    let mut inputs = graph.inputs(id);
+    if graph.node(id).op == Op::ActBack(Activation::Relu) {
+        let is_relu = |r: &NodeId| graph.node(*r).op == Op::Act(Activation::Relu);
+        if let Some(relu) = graph.consumers(inputs[1]).into_iter().find(is_relu) {
+            inputs[1] = relu;
+        }
+    }
+    inputs
+}
+
+/// The nodes whose values have a buffer of their own.
+pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
+    let order = graph.nodes();
+    let forced = forced(graph, &order);
+    let readers = readers(graph, &order, &forced);
+    let mut stored = BTreeSet::new();
+    // What each value that is computed in place reads: the stored values behind it.
+    let mut leaves: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+    for &id in &order {
+        let kind = kind(&graph.node(id).op);
+        let in_place = matches!(kind, Kind::Pointwise | Kind::Gather);
+        let mut own = BTreeSet::new();
+        if in_place {
+            for input in operands(graph, id).into_iter().filter(|i| feature(graph, *i).is_some()) {
+                match leaves.get(&input) {
+                    Some(behind) => own.extend(behind.iter().copied()),
+                    None => {
+                        own.insert(input);
+                    }
+                }
+            }
+        }
+        let (loads, readers) = (own.len(), readers.get(&id).copied().unwrap_or(0));
+        let dear = draws_per_element(&graph.node(id).op) || windowed(&graph.node(id).op);
+        let keep =
+            !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
+        if keep {
+            if kind != Kind::Output {
+                stored.insert(id);
+            }
+        } else {
+            leaves.insert(id, own);
+        }
+    }
+    stored
+}
+
+/// Values that must lie in memory because a reader reads other points of them, or hands them out.
+fn forced(graph: &Graph, order: &[NodeId]) -> BTreeSet<NodeId> {
+    let mut forced = BTreeSet::new();
+    for &id in order {
+        let (op, inputs) = (&graph.node(id).op, graph.inputs(id));
+        match kind(op) {
+            Kind::Gather | Kind::Loss | Kind::Update | Kind::Channel => forced.extend(inputs),
+            Kind::Output if !matches!(op, Op::Output(Output::Loss)) => forced.extend(inputs),
+            Kind::Pointwise => {
+                // A factor a channel is read at every pixel of what it multiplies.
+                if *op == Op::Mul && graph.node(inputs[0]).ty != graph.node(inputs[1]).ty {
+                    forced.insert(inputs[1]);
+                }
+            }
+            Kind::Source | Kind::Contraction | Kind::OverPixels | Kind::OverBatch | Kind::Output => {}
+        }
+    }
+    forced
+}
+
+/// How many kernels would read each value if every element-wise value were computed in place. The sums that a batch
+/// normalisation takes over one value are one kernel.
+fn readers(graph: &Graph, order: &[NodeId], forced: &BTreeSet<NodeId>) -> BTreeMap<NodeId, usize> {
+    /// Enough to be kept in any case.
+    const MANY: usize = 16;
+    let mut all: BTreeMap<NodeId, BTreeMap<NodeId, usize>> = BTreeMap::new();
+    let total = |by: Option<&BTreeMap<NodeId, usize>>| by.map_or(0, |by| by.values().sum::<usize>().min(MANY));
+    for &id in order.iter().rev() {
+        let op = &graph.node(id).op;
+        let passed_on = match kind(op) {
+            Kind::Pointwise | Kind::Gather if !forced.contains(&id) => total(all.get(&id)).max(1),
+            _ => 1,
+        };
+        let inputs = operands(graph, id);
+        // Sums over one value count once: under the name of the value.
+        let name = if kind(op) == Kind::OverBatch { inputs[0] } else { id };
+        for input in inputs {
+            all.entry(input).or_default().insert(name, passed_on);
+        }
+    }
+    all.iter().map(|(id, by)| (*id, total(Some(by)))).collect()
+}
+
+fn draws_per_element(op: &Op) -> bool {
+    match op {
+        Op::Scale(scale) => scale.draws.iter().any(|d| d.level == Level::Pixel),
+        _ => false,
+    }
+}
+
+fn windowed(op: &Op) -> bool {
+    matches!(op, Op::AvgPool(_) | Op::AvgPoolBack { .. } | Op::MaxPool(_) | Op::MaxPoolBack(_) | Op::Concat)
+}

@@ -1,0 +1,32 @@
+//! A graph to a plan: which values are kept, which are computed where they are read, and which kernels that makes.
+//!
+//! 1. [`persistent`] lays out what outlives a step, once for all plans of a network.
+//! 2. `decide` says which nodes are stored. Contractions and reductions always are; an element-wise value is computed
+//!    again by each reader where that moves less memory than keeping it.
+//! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece joins the kernel that made the last of
+//!    what it reads, as part of the map or as a contraction's epilogue; an element-wise value that a contraction reads
+//!    becomes its prologue.
+//! 4. `expression` holds a row an operation: its equation as an expression at one point.
+//!
+//! Absences: no rule, layer or family is known here by name; no target.
+
+mod decide;
+mod expression;
+mod persistent;
+mod schedule;
+
+pub use persistent::{Persistent, persistent};
+
+use crate::graph::Graph;
+use crate::kernel::Plan;
+
+/// The plan of a graph for at most `batch` images, over what `persistent` lays out.
+///
+/// # Panics
+/// Where the graph does not [verify](Graph::verify), or reads a parameter that `persistent` lacks.
+pub fn plan(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
+    let stored = decide::stored(graph);
+    let plan = schedule::schedule(graph, &stored, persistent, batch);
+    debug_assert_eq!(plan.verify(), Ok(()));
+    plan
+}

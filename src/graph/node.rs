@@ -1,0 +1,54 @@
+//! Our one luminal operator.
+
+use luminal::op::{InputTensor, Operator};
+use luminal::shape::ShapeTracker;
+use luminal::tensor::Tensor;
+
+use super::array::Array;
+use super::op::{Op, Type};
+use super::reference;
+use crate::net::Path;
+use crate::source::Span;
+
+/// Which part of a step a node belongs to; each reads only itself and those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// From the images to the logits and the loss.
+    Forward,
+    /// From the loss to the gradients.
+    Backward,
+    /// New values of weights, momenta and running statistics.
+    Update,
+}
+
+/// An operation at its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub op: Op,
+    /// What comes out.
+    pub ty: Type,
+    /// The path of what it serves: a layer, arm or residual; for the gradient and the new value of a parameter, that
+    /// parameter. Problems and printers name it.
+    pub layer: Path,
+    /// Where the text says so.
+    pub span: Option<Span>,
+    /// Which part of a step it belongs to.
+    pub phase: Phase,
+}
+
+/// Two nodes are equal where they compute the same from equal inputs, in the same part of a step. A draw's site is part
+/// of its operation, so luminal's common-subexpression elimination joins two equal layers on one input, but never two
+/// draws.
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.op == other.op && self.ty == other.ty && self.phase == other.phase
+    }
+}
+
+impl Operator for Node {
+    fn process(&mut self, inputs: Vec<(InputTensor<'_>, ShapeTracker)>) -> Vec<Tensor> {
+        let arrays: Vec<&Array> = inputs.iter().map(|(tensor, _)| Array::of(tensor.borrowed())).collect();
+        vec![Tensor::new(reference::evaluate(&self.op, &self.ty, &arrays))]
+    }
+}

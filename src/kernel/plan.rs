@@ -1,0 +1,292 @@
+//! The plan: kernels in order over one arena.
+//!
+//! Everything a step touches has its place before the first step: what outlives a step at the front, the same in
+//! every plan of a network, then what a step computes, where buffers whose lifetimes do not meet share their place.
+
+use super::{Contraction, Map, contraction::Sizes, padded};
+use crate::net::Path;
+
+/// Names a buffer of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BufferId(pub u32);
+
+/// How large a buffer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// N feature maps: `[N][C/16][H][W][16]`.
+    Feature {
+        /// C.
+        channels: usize,
+        /// H.
+        height: usize,
+        /// W.
+        width: usize,
+    },
+    /// A vector a channel: `[C/16][16]`.
+    Channels(usize),
+    /// A convolution's weight.
+    Weight(Sizes),
+    /// So many floats.
+    Flat(usize),
+}
+
+impl Size {
+    /// Floats for a batch of `batch` images; a multiple of 16.
+    pub fn len(self, batch: usize) -> usize {
+        match self {
+            Size::Feature { .. } => batch * self.per_image(),
+            Size::Channels(channels) => padded(channels),
+            Size::Weight(sizes) => sizes.weight_len(),
+            Size::Flat(len) => padded(len),
+        }
+    }
+
+    /// Floats from one image to the next; 0 where the batch does not matter.
+    pub fn per_image(self) -> usize {
+        match self {
+            Size::Feature { channels, height, width } => padded(channels) * height * width,
+            Size::Channels(_) | Size::Weight(_) | Size::Flat(_) => 0,
+        }
+    }
+}
+
+/// What a buffer that the outside sees holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slot {
+    /// The images.
+    Image,
+    /// The targets.
+    Target,
+    /// The mean loss.
+    Loss,
+    /// The logits.
+    Logits,
+    /// A weight or running statistic.
+    Parameter(Path),
+    /// The momentum of a weight.
+    Momentum(Path),
+    /// The gradient of a weight.
+    Gradient(Path),
+}
+
+/// How long a buffer holds its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// From step to step.
+    Persistent,
+    /// From the step's start, or to its end: what goes in and out.
+    Step,
+    /// From the first to the last kernel that uses it.
+    Kernels {
+        /// The first.
+        from: usize,
+        /// The last.
+        to: usize,
+    },
+}
+
+/// A piece of the arena.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// The stable name of what it holds.
+    pub name: String,
+    /// How large.
+    pub size: Size,
+    /// How long it holds it.
+    pub lifetime: Lifetime,
+    /// Its first float in the arena; a multiple of 16.
+    pub offset: usize,
+}
+
+/// A kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kernel {
+    /// A loop nest.
+    Map(Map),
+    /// A pass of a convolution.
+    Contraction(Contraction),
+}
+
+impl Kernel {
+    /// The stable name of what it computes.
+    pub fn name(&self) -> &str {
+        match self {
+            Kernel::Map(k) => &k.name,
+            Kernel::Contraction(k) => &k.name,
+        }
+    }
+
+    /// The buffers that it reads.
+    pub fn reads(&self) -> Vec<BufferId> {
+        match self {
+            Kernel::Map(k) => k.reads(),
+            Kernel::Contraction(k) => k.reads(),
+        }
+    }
+
+    /// The buffers that it writes.
+    pub fn writes(&self) -> Vec<BufferId> {
+        match self {
+            Kernel::Map(k) => k.writes(),
+            Kernel::Contraction(k) => k.writes(),
+        }
+    }
+
+    /// Its maps: itself, or its prologues and epilogue.
+    pub fn maps(&self) -> Vec<&Map> {
+        use super::{Operand, Pass};
+        match self {
+            Kernel::Map(map) => vec![map],
+            Kernel::Contraction(k) => {
+                let operands = match &k.pass {
+                    Pass::Forward { x, .. } => vec![x],
+                    Pass::ToInput { dy, .. } => vec![dy],
+                    Pass::ToWeight { x, dy, .. } => vec![x, dy],
+                };
+                let prologues = operands.into_iter().filter_map(|o| match o {
+                    Operand::Stored(_) => None,
+                    Operand::Computed(map) => Some(map),
+                });
+                prologues.chain(&k.epilogue).collect()
+            }
+        }
+    }
+}
+
+/// Kernels in order, and where everything lies.
+///
+/// Invariants:
+/// 1. Every kernel is valid.
+/// 2. What a kernel reads is persistent, goes in, or was written by an earlier kernel (or, in a contraction with an
+///    epilogue, by the contraction itself).
+/// 3. Offsets are multiples of 16; buffers whose lifetimes meet do not overlap, but for persistent ones, which may be
+///    views of a whole region.
+/// 4. The arena holds every buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The most images of a batch.
+    pub batch: usize,
+    /// All buffers.
+    pub buffers: Vec<Buffer>,
+    /// The buffers that the outside sees.
+    pub slots: Vec<(Slot, BufferId)>,
+    /// What runs, in order.
+    pub kernels: Vec<Kernel>,
+    /// Floats of the arena.
+    pub arena: usize,
+}
+
+impl Plan {
+    /// A buffer.
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        &self.buffers[id.0 as usize]
+    }
+
+    /// The buffer of a slot.
+    pub fn slot(&self, slot: &Slot) -> Option<BufferId> {
+        self.slots.iter().find(|(s, _)| s == slot).map(|(_, id)| *id)
+    }
+
+    /// Bytes of the arena.
+    pub fn bytes(&self) -> u64 {
+        self.arena as u64 * 4
+    }
+
+    /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:
+    /// larger buffers first, each at the lowest place that is free for as long as it lives.
+    pub fn place(&mut self, base: usize) {
+        let mut spans: Vec<Option<(usize, usize)>> = vec![None; self.buffers.len()];
+        for (i, kernel) in self.kernels.iter().enumerate() {
+            for id in kernel.reads().into_iter().chain(kernel.writes()) {
+                let span = spans[id.0 as usize].get_or_insert((i, i));
+                span.1 = i;
+            }
+        }
+        let last = self.kernels.len();
+        let mut order = Vec::new();
+        for (i, buffer) in self.buffers.iter_mut().enumerate() {
+            match buffer.lifetime {
+                Lifetime::Persistent => {}
+                Lifetime::Step => order.push((i, 0, last)),
+                Lifetime::Kernels { .. } => {
+                    let (from, to) = spans[i].unwrap_or((0, 0));
+                    buffer.lifetime = Lifetime::Kernels { from, to };
+                    order.push((i, from, to));
+                }
+            }
+        }
+        let size = |buffers: &[Buffer], i: usize| buffers[i].size.len(self.batch);
+        order.sort_by_key(|&(i, from, _)| (std::cmp::Reverse(size(&self.buffers, i)), from, i));
+        let mut placed: Vec<(usize, usize, usize, usize)> = Vec::new(); // from, to, start, end
+        self.arena = self.arena.max(base);
+        for (i, from, to) in order {
+            let need = size(&self.buffers, i);
+            let mut taken: Vec<_> = placed.iter().filter(|p| p.0 <= to && from <= p.1).map(|p| (p.2, p.3)).collect();
+            taken.sort_unstable();
+            let mut start = base;
+            for (low, high) in taken {
+                if start + need <= low {
+                    break;
+                }
+                start = start.max(high);
+            }
+            self.buffers[i].offset = start;
+            placed.push((from, to, start, start + need));
+            self.arena = self.arena.max(start + need);
+        }
+    }
+
+    /// The invariants, in order; the first that does not hold.
+    ///
+    /// # Errors
+    /// A sentence that names the kernel or buffer and what is wrong with it.
+    pub fn verify(&self) -> Result<(), String> {
+        let mut known: Vec<bool> =
+            self.buffers.iter().map(|b| !matches!(b.lifetime, Lifetime::Kernels { .. })).collect();
+        for kernel in &self.kernels {
+            match kernel {
+                Kernel::Map(map) => map.verify()?,
+                Kernel::Contraction(contraction) => contraction.verify()?,
+            }
+            let own = match kernel {
+                Kernel::Map(_) => None,
+                Kernel::Contraction(k) => k.writes().first().copied(),
+            };
+            for id in kernel.reads() {
+                if !known[id.0 as usize] && Some(id) != own {
+                    return Err(format!(
+                        "kernel {} reads {} before it is written",
+                        kernel.name(),
+                        self.buffer(id).name
+                    ));
+                }
+            }
+            kernel.writes().into_iter().for_each(|id| known[id.0 as usize] = true);
+        }
+        let span = |b: &Buffer| match b.lifetime {
+            Lifetime::Persistent | Lifetime::Step => (0, self.kernels.len()),
+            Lifetime::Kernels { from, to } => (from, to),
+        };
+        // Sorted by place, only neighbours in a sliding set can meet.
+        let mut sorted: Vec<&Buffer> = self.buffers.iter().collect();
+        sorted.sort_by_key(|b| b.offset);
+        let mut open: Vec<&Buffer> = Vec::new();
+        for buffer in sorted {
+            let (from, to) = span(buffer);
+            let end = buffer.offset + buffer.size.len(self.batch);
+            if buffer.offset % 16 != 0 || end > self.arena {
+                return Err(format!("buffer {} lies outside the arena", buffer.name));
+            }
+            open.retain(|o| o.offset + o.size.len(self.batch) > buffer.offset);
+            for other in &open {
+                let both_persistent = buffer.lifetime == Lifetime::Persistent && other.lifetime == Lifetime::Persistent;
+                let (other_from, other_to) = span(other);
+                if !both_persistent && other_from <= to && from <= other_to {
+                    return Err(format!("buffers {} and {} overlap", buffer.name, other.name));
+                }
+            }
+            open.push(buffer);
+        }
+        Ok(())
+    }
+}

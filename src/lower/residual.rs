@@ -1,0 +1,66 @@
+//! Residuals, and rules at their places.
+
+use super::{Lowering, Mode};
+use crate::graph::NodeId;
+use crate::graph::op::{GateRef, Op, ScaleOp};
+use crate::net::rule::Distribution;
+use crate::net::{Path, Residual, Site};
+
+impl Lowering {
+    /// shortcut(x) + the sum of the branches, each and the sum under the rules that stand there.
+    pub(super) fn residual(&mut self, residual: &Residual, x: NodeId) -> NodeId {
+        let (path, span) = (&residual.path, Some(residual.span));
+        let all_branches = path.child("branch");
+        let mut sum = None;
+        for (i, arm) in residual.branches.iter().enumerate() {
+            let sites = [arm.site.as_ref().map(|s| (s, 0)), residual.on_branches.as_ref().map(|s| (s, i))];
+            let sum_site = residual.at_sum.as_ref().map(|s| (s, 0));
+            let outside = self.gates.len();
+            self.gates.extend(sites.into_iter().chain([sum_site]).flatten().filter_map(|(s, i)| gate(s, i)));
+            let mut y = self.body(&arm.body, x);
+            self.gates.truncate(outside);
+            for (site, entry) in sites.into_iter().flatten() {
+                y = self.factor(site, entry, &arm.path, y);
+            }
+            sum = Some(match sum {
+                Some(sum) => self.graph.add(Op::Add, &[sum, y], all_branches.clone(), span),
+                None => y,
+            });
+        }
+        let mut sum = sum.expect("a residual has a branch");
+        if let Some(site) = &residual.at_sum {
+            sum = self.factor(site, 0, &all_branches, sum);
+        }
+        let shortcut = self.body(&residual.shortcut.body, x);
+        self.graph.add(Op::Add, &[sum, shortcut], path.clone(), span)
+    }
+
+    /// `x` times entry `entry` of the rule: drawn in training, expected at test, where a factor of 1 is no operation.
+    pub(super) fn factor(&mut self, site: &Site, entry: usize, layer: &Path, x: NodeId) -> NodeId {
+        let (layer, span) = (layer.clone(), Some(site.span));
+        match self.mode {
+            Mode::Train { .. } => {
+                let scale = ScaleOp {
+                    site: site.path.clone(),
+                    call: site.call.clone(),
+                    draws: site.rule.draws.clone(),
+                    forward: site.rule.forward[entry].clone(),
+                    backward: site.rule.backward[entry].clone(),
+                };
+                let clock = self.clock();
+                self.graph.add(Op::Scale(Box::new(scale)), &[x, clock], layer, span)
+            }
+            Mode::Test if site.rule.test[entry] == 1.0 => x,
+            Mode::Test => self.graph.add(Op::ScaleConst(site.rule.test[entry]), &[x], layer, span),
+        }
+    }
+}
+
+/// The gate of a rule's entry.
+fn gate(site: &Site, entry: usize) -> Option<GateRef> {
+    let draw = site.rule.gate(entry)?;
+    match site.rule.draws[draw].distribution {
+        Distribution::Bernoulli { p } => Some(GateRef { site: site.path.clone(), draw, p }),
+        Distribution::Uniform { .. } => unreachable!("a gate is a Bernoulli draw"),
+    }
+}

@@ -1,0 +1,282 @@
+//! The CPU engine against the f64 graph: one training step and one test pass of many small networks.
+
+use std::collections::BTreeMap;
+
+use sdc::device::cpu::CpuEngine;
+use sdc::device::{Engine, State};
+use sdc::fuse;
+use sdc::grad::Differentiate;
+use sdc::graph::op::Output;
+use sdc::graph::{Graph, Inputs};
+use sdc::lower::{Mode, lower};
+use sdc::net::recipe::{Exempt, Loss, Sgd};
+use sdc::net::{Activation, ConvOp, Level, Network, Role, Shape};
+use sdc::passes::{Sweep, Update};
+
+use super::graph::build::*;
+
+/// Norm of the difference over norm, tensor by tensor.
+const TOLERANCE: f64 = 2e-5;
+
+fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
+    let mut train = lower(network, Mode::Train { loss });
+    train.luminal.compile((Differentiate, Update { sgd: sgd.clone() }, Sweep), ());
+    train.verify().expect("a training graph is valid");
+    (train, lower(network, Mode::Test))
+}
+
+fn engine(train: &Graph, test: &Graph, batch: usize, threads: usize) -> CpuEngine {
+    let persistent = fuse::persistent(train);
+    let plans = [train, test].map(|graph| {
+        let plan = fuse::plan(graph, &persistent, batch);
+        plan.verify().expect("a plan is valid");
+        plan
+    });
+    let [train, test] = plans;
+    CpuEngine::new(Some(train), test, threads)
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|x| *x as f32).collect()
+}
+
+fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
+    for p in network.parameters() {
+        engine.write(&State::Parameter(p.path.clone()), &single(&inputs.parameters[&p.path]));
+        if p.role != Role::State {
+            engine.write(&State::Momentum(p.path.clone()), &single(&inputs.momenta[&p.path]));
+        }
+    }
+}
+
+fn agree(name: &str, got: &[f32], wanted: &[f64]) {
+    assert_eq!(got.len(), wanted.len(), "{name}");
+    let difference: f64 = got.iter().zip(wanted).map(|(a, b)| (f64::from(*a) - b) * (f64::from(*a) - b)).sum();
+    let norm: f64 = wanted.iter().map(|x| x * x).sum();
+    let error = difference.sqrt() / norm.sqrt().max(1e-3);
+    assert!(error < TOLERANCE, "{name}: {error:e}, {:?} against {:?}", &got[..got.len().min(8)], &wanted[..got.len().min(8)]);
+}
+
+/// One step and one test pass for a batch of `images` on an engine made for `batch`.
+fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images: usize) {
+    let (mut train, mut test) = graphs(network, sgd, Loss { smoothing });
+    let mut inputs = inputs(network, images);
+    // All numbers are f32 on the engine, so they are in the oracle.
+    let round = |values: &mut Vec<f64>| values.iter_mut().for_each(|x| *x = f64::from(*x as f32));
+    round(&mut inputs.images);
+    round(&mut inputs.targets);
+    inputs.rate = f64::from(inputs.rate as f32);
+    inputs.parameters.values_mut().for_each(round);
+    for (path, momentum) in &mut inputs.momenta {
+        *momentum = normal(&format!("momentum/{path}"), momentum.len());
+        round(momentum);
+    }
+    let mut engine = engine(&train, &test, batch, 2);
+    set(&mut engine, network, &inputs);
+    let logits = engine.logits(&single(&inputs.images));
+    agree("test logits", &logits, &test.run(&inputs)[&Output::Logits]);
+    let outputs = train.run(&inputs);
+    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
+    let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
+    for (name, wanted) in &outputs {
+        let got = match name {
+            Output::Loss => vec![loss],
+            Output::Logits => engine.training_logits(images.len() / network.input.elements()),
+            Output::Gradient(path) => engine.gradient(path),
+            Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
+            Output::Momentum(path) => engine.read(&State::Momentum(path.clone())),
+        };
+        agree(&name.to_string(), &got, wanted);
+    }
+}
+
+fn check(input: Shape, body: impl FnOnce(&mut Scope<'_>)) {
+    let network = network(input, body);
+    check_with(&network, &sgd(), 0.0, 5, 5);
+}
+
+#[test]
+fn convolutions() {
+    for op in [
+        ConvOp { kernel: 3, pad: 1, bias: true, ..conv(20) },
+        ConvOp { kernel: 3, pad: 1, ..conv(16) },
+        ConvOp { kernel: 3, stride: 2, pad: 1, groups: 2, ..conv(6) },
+        ConvOp { kernel: 3, stride: 1, pad: 1, groups: 2, ..conv(36) },
+        ConvOp { kernel: 3, pad: 2, dilation: 2, ..conv(2) },
+        ConvOp { kernel: 2, stride: 3, ..conv(2) },
+        ConvOp { kernel: 5, stride: 2, pad: 4, dilation: 2, groups: 18, bias: true, ..conv(36) },
+        conv(33),
+    ] {
+        check(Shape::new(3, 7, 6), |s| {
+            s.conv(18, 3, 1).conv_with(op).global_avg_pool().linear(3);
+        });
+    }
+}
+
+#[test]
+fn activations() {
+    for activation in [Activation::Relu, Activation::LeakyRelu { slope: 0.1 }, Activation::Silu, Activation::Sigmoid] {
+        check(Shape::new(2, 4, 4), |s| {
+            s.conv(5, 3, 1).act(activation).conv(4, 3, 1).bn().act(activation).global_avg_pool().linear(3);
+        });
+    }
+}
+
+#[test]
+fn batch_normalisation_and_flatten() {
+    check(Shape::new(2, 4, 3), |s| {
+        s.conv(4, 3, 1).bn().relu().conv(19, 3, 2).bn().flatten().linear(17);
+    });
+}
+
+#[test]
+fn pools() {
+    for (max, kernel, stride, pad) in
+        [(false, 2, 2, 0), (false, 3, 2, 1), (true, 2, 2, 0), (true, 3, 2, 1), (true, 3, 1, 1), (false, 3, 1, 0)]
+    {
+        check(Shape::new(2, 5, 6), |s| {
+            s.conv(17, 3, 1).pool(max, kernel, stride, pad).flatten().linear(3);
+        });
+    }
+}
+
+#[test]
+fn places_and_channels() {
+    check(Shape::new(2, 5, 4), |s| {
+        s.conv(17, 3, 1).pad_channels(35).conv(3, 1, 1).subsample(2).flatten().linear(3);
+    });
+    check(Shape::new(2, 5, 4), |s| {
+        let shifted: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.shift(1, -2);
+        };
+        let other: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.relu().conv(18, 3, 1).bn();
+        };
+        s.conv(21, 3, 1).concat(&[shifted, &identity, other]).conv(5, 1, 1).flatten().linear(3);
+    });
+}
+
+#[test]
+fn gates_by_channel_and_by_element() {
+    check(Shape::new(2, 4, 4), |s| {
+        s.conv(20, 3, 1).bn().gate(&|s| {
+            s.global_avg_pool().linear(2).relu().linear(20).act(Activation::Sigmoid);
+        });
+        s.global_avg_pool().linear(3);
+    });
+    check(Shape::new(2, 4, 4), |s| {
+        s.conv(4, 3, 1).gate(&|s| {
+            s.conv(4, 1, 1).act(Activation::Sigmoid);
+        });
+        s.flatten().linear(3);
+    });
+}
+
+fn pyramid_block(width: usize, stride: usize) -> impl Fn(&mut Scope<'_>) {
+    move |s| {
+        s.bn().conv(width, 3, stride).bn().relu().conv(width, 3, 1).bn();
+    }
+}
+
+#[test]
+fn pyramid_blocks_under_every_rule_and_level() {
+    for level in [Level::Batch, Level::Image, Level::Channel, Level::Pixel] {
+        let rules = [
+            shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), level),
+            shakedrop(0.0, (-1.0, 1.0), (0.0, 1.0), level),
+            noise(level),
+            random_drop(0.5),
+        ];
+        for rule in rules {
+            check(Shape::new(3, 6, 6), |s| {
+                s.conv(16, 3, 1).bn();
+                for (width, stride) in [(19, 1), (26, 2)] {
+                    let at = Rules { at_sum: Some(rule.clone()), ..Rules::default() };
+                    s.residual(at, &[&pyramid_block(width, stride)], &|s| {
+                        if stride > 1 {
+                            s.pool(false, stride, stride, 0);
+                        }
+                        s.pad_channels(width);
+                    });
+                }
+                s.bn().relu().global_avg_pool().linear(4);
+            });
+        }
+    }
+}
+
+#[test]
+fn three_branches_with_rules_on_each() {
+    let branch: &dyn Fn(&mut Scope<'_>) = &|s| {
+        s.relu().conv(18, 3, 1).bn().relu().conv(18, 3, 1).bn();
+    };
+    check(Shape::new(3, 5, 5), |s| {
+        s.conv(18, 3, 1).bn();
+        let mixed = Rules { on_branches: Some(mix(Level::Image)), ..Rules::default() };
+        s.residual(mixed, &[branch, branch], &identity);
+        let each = Rules { at_branch: Some(shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Channel)), ..Rules::default() };
+        s.residual(each, &[branch, branch], &identity);
+        s.relu().global_avg_pool().linear(4);
+    });
+}
+
+#[test]
+fn post_activation_blocks_partial_batch_smoothing_and_exemptions() {
+    let network = network(Shape::new(3, 6, 6), |s| {
+        s.conv(16, 3, 1).bn().relu();
+        for _ in 0..2 {
+            let at = Rules { at_sum: Some(random_drop(0.7)), ..Rules::default() };
+            s.residual(
+                at,
+                &[&|s| {
+                    s.conv(16, 3, 1).bn().relu().conv(16, 3, 1).bn();
+                }],
+                &identity,
+            );
+            s.relu();
+        }
+        s.global_avg_pool().linear(4);
+    });
+    for (nesterov, exempt) in [(true, vec![]), (false, vec![Exempt::Norm, Exempt::Bias])] {
+        check_with(&network, &Sgd { nesterov, exempt, ..sgd() }, 0.1, 8, 3);
+    }
+}
+
+/// A hash of everything that a run of some steps leaves.
+fn fingerprint(network: &Network, threads: usize) -> u64 {
+    let (train, test) = graphs(network, &sgd(), PLAIN);
+    let mut engine = engine(&train, &test, 9, threads);
+    let inputs = inputs(network, 9);
+    set(&mut engine, network, &inputs);
+    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
+    let mut bytes = Vec::new();
+    for step in 0..6 {
+        let images_of_step = if step == 5 { 4 } else { 9 };
+        let (i, t) = (images_of_step * network.input.elements(), images_of_step * network.output.channels);
+        bytes.extend(engine.train_step(&images[..i], &targets[..t], 7, step, 0.05).to_le_bytes());
+    }
+    for p in network.parameters() {
+        bytes.extend(engine.read(&State::Parameter(p.path)).into_iter().flat_map(f32::to_le_bytes));
+    }
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let network = network(Shape::new(3, 12, 12), |s| {
+        s.conv(16, 3, 1).bn();
+        for (width, stride) in [(19, 1), (26, 2), (33, 1)] {
+            let rule = shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Pixel);
+            let at = Rules { at_sum: Some(rule), ..Rules::default() };
+            s.residual(at, &[&pyramid_block(width, stride)], &|s| {
+                if stride > 1 {
+                    s.pool(false, stride, stride, 0);
+                }
+                s.pad_channels(width);
+            });
+        }
+        s.bn().relu().global_avg_pool().linear(4);
+    });
+    let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(|threads| (threads, fingerprint(&network, threads))).into();
+    assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
+}

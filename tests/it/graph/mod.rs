@@ -1,0 +1,9 @@
+//! The graph: its meaning, gradients, updates, printer, and luminal's traps.
+
+mod build;
+mod gradients;
+mod luminal;
+mod print;
+mod rules;
+mod size;
+mod training;
