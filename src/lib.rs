@@ -1,8 +1,10 @@
 //! `sdc`: the compiler for residual networks with stochastic regularizers.
 
+pub mod cli;
 pub mod codegen;
 pub mod device;
 pub mod diag;
+pub mod driver;
 pub mod elaborate;
 pub mod fuse;
 pub mod grad;

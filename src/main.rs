@@ -1,3 +1,5 @@
 //! The program `sdc`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    sdc::cli::main()
+}

@@ -512,7 +512,8 @@ pub enum ExprKind {
     Call(Call),
 }
 
-/// An operator before its operand.
+/// An operator before its operand. `not` binds more loosely than comparison and more tightly than `and`; `-` more
+/// tightly than `*` and more loosely than `^`, so that `-x ^ 2` is minus the square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnaryOp {
     /// `-`
@@ -555,6 +556,24 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// Every one of them.
+    pub const ALL: [BinaryOp; 14] = [
+        BinaryOp::Or,
+        BinaryOp::And,
+        BinaryOp::Eq,
+        BinaryOp::Ne,
+        BinaryOp::Lt,
+        BinaryOp::Le,
+        BinaryOp::Gt,
+        BinaryOp::Ge,
+        BinaryOp::Add,
+        BinaryOp::Sub,
+        BinaryOp::Mul,
+        BinaryOp::Div,
+        BinaryOp::Rem,
+        BinaryOp::Pow,
+    ];
+
     /// As it is written.
     pub fn symbol(self) -> &'static str {
         match self {

@@ -1,0 +1,91 @@
+//! The command line: one file a subcommand, what they share here.
+//!
+//! Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 the command line itself is wrong.
+//! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
+
+mod check;
+mod dump;
+
+use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::diag;
+use crate::driver::Session;
+
+/// The compiler for residual networks with stochastic regularizers.
+#[derive(Parser)]
+#[command(
+    name = "sdc",
+    version,
+    about,
+    after_help = "Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 wrong usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Args),
+    Dump(dump::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Dump(args) => dump::run(&args),
+    }
+}
+
+/// How problems are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, on standard error.
+    #[default]
+    Text,
+    /// One JSON object a line and problem, on standard output.
+    Json,
+}
+
+/// Shows every problem of a session; the exit code tells whether there are errors.
+fn report(session: &Session, format: Format) -> ExitCode {
+    match format {
+        Format::Json => print(diag::render_json(&session.problems, &session.sources)),
+        Format::Text => {
+            let text = diag::render(&session.problems, &session.sources, colour(), width());
+            // Nothing is left to be told where standard error itself is gone.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        }
+    }
+    if session.problems.has_errors() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+/// Writes to standard output; a reader that has had enough, as in `sdc dump … | head`, is no failure.
+fn print(text: impl AsRef<[u8]>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_ref()).and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(std::io::stderr(), "sdc: cannot write to standard output: {error}");
+        std::process::exit(1);
+    }
+}
+
+/// Colours are for terminals, unless the variable `NO_COLOR` is set to anything but nothing (no-color.org).
+fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The width of text on standard error: the terminal's within reason, 100 elsewhere.
+fn width() -> usize {
+    const ELSEWHERE: usize = 100;
+    if !std::io::stderr().is_terminal() {
+        return ELSEWHERE;
+    }
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.unwrap_or(ELSEWHERE).clamp(60, 120)
+}
