@@ -3,3 +3,5 @@
 mod cpu;
 mod graph;
 mod net;
+mod program;
+mod stdlib;
