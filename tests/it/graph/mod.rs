@@ -1,6 +1,6 @@
 //! The graph: its meaning, gradients, updates, printer, and luminal's traps.
 
-mod build;
+pub mod build;
 mod gradients;
 mod luminal;
 mod print;
