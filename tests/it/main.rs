@@ -2,6 +2,7 @@
 
 mod cpu;
 mod graph;
+mod mistakes;
 mod net;
 mod program;
 mod stdlib;
