@@ -6,10 +6,12 @@
 pub mod codes;
 mod failure;
 mod render;
+mod words;
 
 pub use codes::Code;
 pub use failure::Failure;
 pub use render::{render, render_json};
+pub use words::{counted, listed};
 
 use crate::source::Span;
 

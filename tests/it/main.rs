@@ -4,4 +4,7 @@ mod cpu;
 mod data;
 mod graph;
 mod hand;
+mod mistakes;
 mod net;
+mod program;
+mod stdlib;

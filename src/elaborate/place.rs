@@ -1,0 +1,277 @@
+//! `place RULE on SELECTION`: rules onto residuals.
+
+use std::collections::BTreeMap;
+
+use super::machine::{Frame, Machine, Run, SiteInfo};
+use super::rule::{never_drawn, perturbs};
+use crate::diag::{Problem, codes, counted, listed, nearest};
+use crate::net::{Arm, LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
+use crate::source::Span;
+use crate::syntax::tree::At;
+use crate::typing::program::{Item, Place};
+
+/// The most patterns that a message proposes.
+const MAX_PROPOSED: usize = 4;
+
+/// A rule with the residual that it goes to.
+struct Chosen {
+    l: usize,
+    rule: Rule,
+}
+
+impl<'a> Machine<'a> {
+    /// Puts a placement's rule onto the residuals that it selects.
+    pub fn place(&mut self, frame: &Frame, nodes: &mut [Node], place: &'a Place) -> Run<()> {
+        let residuals = residuals(nodes);
+        let mut chosen = Vec::new();
+        let mut frame = frame.clone();
+        for residual in &residuals {
+            if place.pattern.as_ref().is_some_and(|p| !residual.path.matches(p)) {
+                continue;
+            }
+            frame.site = Some(SiteInfo { l: Some(residual.l), count: residuals.len(), output: residual.output });
+            if let Some(filter) = &place.filter
+                && !self.truth(&frame, filter)?
+            {
+                continue;
+            }
+            self.must_be_free(place, residual)?;
+            let rule = self.instantiate(&frame, &place.rule)?;
+            self.must_suit(place, residual, &rule)?;
+            chosen.push(Chosen { l: residual.l, rule });
+        }
+        if chosen.is_empty() {
+            let problem = selects_nothing(place, &residuals, self.sources.text(place.on));
+            return Err(self.stop(problem));
+        }
+        self.advise(place, &residuals, &chosen);
+        let call = self.call_text(&place.rule);
+        let list = self.is_list(place);
+        let sites = Sites { call, span: place.span, list, at: place.at.map_or(At::Sum, |(at, _)| at) };
+        let mut rules: BTreeMap<usize, Rule> = chosen.into_iter().map(|c| (c.l, c.rule)).collect();
+        sites.put(nodes, &mut rules);
+        Ok(())
+    }
+
+    fn is_list(&self, place: &Place) -> bool {
+        matches!(self.item(place.rule.rule), Item::Rule(rule) if rule.list)
+    }
+
+    /// Refuses a second rule on one site.
+    fn must_be_free(&mut self, place: &'a Place, residual: &Residual) -> Run<()> {
+        let on_branch = || residual.branches.iter().find_map(|b| b.site.as_ref());
+        let one = residual.branches.len() == 1;
+        let taken = match (self.is_list(place), place.at) {
+            (true, _) => residual.on_branches.as_ref().or_else(on_branch),
+            (false, Some((At::Branch, _))) if !one => residual.on_branches.as_ref().or_else(on_branch),
+            (false, _) => residual.at_sum.as_ref(),
+        };
+        let Some(first) = taken else { return Ok(()) };
+        let message = format!("a rule stands already on `{}`", residual.path);
+        let help = "narrow one of the two with a path or `where`, or write one rule that multiplies both factors";
+        let problem = Problem::error(codes::PLACED_TWICE, place.span, message, help);
+        let first = first.span;
+        Err(self.stop(problem.here("the second").label(first, "the first")))
+    }
+
+    /// Refuses a list of factors on another number of branches.
+    fn must_suit(&mut self, place: &'a Place, residual: &Residual, rule: &Rule) -> Run<()> {
+        let (factors, branches) = (rule.forward.len(), residual.branches.len());
+        if !self.is_list(place) || factors == branches {
+            return Ok(());
+        }
+        let (gives, has) =
+            (counted(factors, "factor", "factors"), counted(branches, "branch", "branches"));
+        let message = format!("`{}` gives {gives}, and the residual `{}` has {has}", rule.name, residual.path);
+        let help = match branches {
+            1 => "take a family with `branches: 2`, or a rule with one factor such as `single_shake`".to_owned(),
+            _ => format!("write a rule with {branches} factors, or narrow the placement with a path or `where`"),
+        };
+        let problem = Problem::error(codes::BRANCH_COUNT, place.rule.span, message, help);
+        Err(self.stop(problem.label(residual.span, format!("{has} here"))))
+    }
+
+    /// Warns where a paper advises against a placement.
+    fn advise(&mut self, place: &'a Place, residuals: &[&Residual], chosen: &[Chosen]) {
+        if chosen.iter().all(|c| never_drawn(&c.rule)) {
+            let message = format!("`{}` multiplies by 1 everywhere", place.rule.name.text);
+            let help = "lower its probability, or remove the placement";
+            self.problems.push(Problem::warning(codes::NEVER_DRAWN, place.span, message, help));
+            return;
+        }
+        let shaken = chosen.iter().filter(|c| perturbs(&c.rule));
+        let bare = shaken.flat_map(|c| residuals[c.l - 1].branches.iter().filter(|b| !ends_in_bn(b)));
+        let bare: Vec<&Arm> = bare.collect();
+        let Some(first) = bare.first() else { return };
+        let message = format!(
+            "`{}` shakes {} not ending in `bn`",
+            place.rule.name.text,
+            counted(bare.len(), "branch", "branches")
+        );
+        let help = "end the branch in `bn` (`end_bn: true` of `wrn`), and apply no `relu` after it";
+        let problem = Problem::warning(codes::NO_END_BN, place.span, message, help);
+        let reason = "a factor that changes the size or sign of a branch needs a normalised branch: otherwise training can \
+                      diverge (Yamada et al. 2019, section 4)";
+        self.problems.push(problem.because(reason).label(first.span, "such a branch"));
+    }
+}
+
+/// What is put onto residuals, and where.
+struct Sites {
+    call: String,
+    span: Span,
+    list: bool,
+    at: At,
+}
+
+impl Sites {
+    fn put(&self, nodes: &mut [Node], rules: &mut BTreeMap<usize, Rule>) {
+        for_each_residual(nodes, &mut |residual| {
+            let Some(rule) = rules.remove(&residual.l) else { return };
+            let (l, shape) = (residual.l, residual.output);
+            if self.list {
+                residual.on_branches = Some(self.site(residual.path.child("branch"), rule, l, shape));
+            } else if self.at == At::Sum || residual.branches.len() == 1 {
+                residual.at_sum = Some(self.site(residual.path.clone(), rule, l, shape));
+            } else {
+                for branch in &mut residual.branches {
+                    branch.site = Some(self.site(branch.path.clone(), rule.clone(), l, shape));
+                }
+            }
+        });
+    }
+
+    fn site(&self, path: Path, rule: Rule, l: usize, shape: Shape) -> Site {
+        Site { path, rule, call: self.call.clone(), l: Some(l), shape, span: self.span }
+    }
+}
+
+/// Every residual, by `l`.
+fn residuals(nodes: &[Node]) -> Vec<&Residual> {
+    let mut all = Vec::new();
+    for_each_node(nodes, &mut |node| {
+        if let Node::Residual(residual) = node {
+            all.push(residual);
+        }
+    });
+    all.sort_by_key(|r| r.l);
+    all
+}
+
+/// Calls `visit` on every residual.
+fn for_each_residual(nodes: &mut [Node], visit: &mut dyn FnMut(&mut Residual)) {
+    for node in nodes {
+        match node {
+            Node::Layer(_) => {}
+            Node::Group(g) => for_each_residual(&mut g.body, visit),
+            Node::Residual(r) => {
+                visit(r);
+                let arms = r.branches.iter_mut().chain([&mut r.shortcut]);
+                arms.for_each(|arm| for_each_residual(&mut arm.body, visit));
+            }
+            Node::Concat(c) => c.arms.iter_mut().for_each(|arm| for_each_residual(&mut arm.body, visit)),
+            Node::Gate(g) => for_each_residual(&mut g.arm.body, visit),
+        }
+    }
+}
+
+/// Gives the rules called as layers their numbers.
+pub(super) fn fill(nodes: &mut [Node], rules: &mut BTreeMap<Path, Rule>) {
+    for node in nodes {
+        match node {
+            Node::Layer(layer) => {
+                if let LayerOp::Rule(site) = &mut layer.op
+                    && let Some(rule) = rules.remove(&site.path)
+                {
+                    site.rule = rule;
+                }
+            }
+            Node::Group(g) => fill(&mut g.body, rules),
+            Node::Residual(r) => {
+                let arms = r.branches.iter_mut().chain([&mut r.shortcut]);
+                arms.for_each(|arm| fill(&mut arm.body, rules));
+            }
+            Node::Concat(c) => c.arms.iter_mut().for_each(|arm| fill(&mut arm.body, rules)),
+            Node::Gate(g) => fill(&mut g.arm.body, rules),
+        }
+    }
+}
+
+/// Whether the last of an arm that computes anything is a batch normalisation; gates, pooling and rules are looked
+/// through.
+fn ends_in_bn(arm: &Arm) -> bool {
+    body_ends_in_bn(&arm.body) == Some(true)
+}
+
+/// None where everything in it is looked through.
+fn body_ends_in_bn(body: &[Node]) -> Option<bool> {
+    body.iter().rev().find_map(|node| match node {
+        Node::Layer(layer) => match &layer.op {
+            LayerOp::BatchNorm { .. } => Some(true),
+            LayerOp::AvgPool(_)
+            | LayerOp::MaxPool(_)
+            | LayerOp::GlobalAvgPool
+            | LayerOp::PadChannels { .. }
+            | LayerOp::Subsample { .. }
+            | LayerOp::Shift { .. }
+            | LayerOp::Flatten
+            | LayerOp::Rule(_) => None,
+            LayerOp::Conv(_) | LayerOp::Linear { .. } | LayerOp::Activation(_) => Some(false),
+        },
+        Node::Group(group) => body_ends_in_bn(&group.body),
+        Node::Gate(_) => None,
+        Node::Residual(_) => Some(false),
+        Node::Concat(concat) => Some(concat.arms.iter().all(ends_in_bn)),
+    })
+}
+
+/// What to say where a placement selects no residual.
+fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str) -> Problem {
+    if residuals.is_empty() {
+        let help = "write a `residual { … }` in the network, or call the rule as a layer";
+        return Problem::error(codes::SELECTS_NOTHING, place.on, "the network has no residual to place a rule on", help);
+    }
+    let matched = |r: &&&Residual| place.pattern.as_ref().is_none_or(|p| r.path.matches(p));
+    if let (Some(filter), true) = (&place.filter, residuals.iter().any(|r| matched(&r))) {
+        let mut outputs: Vec<String> = residuals.iter().filter(matched).map(|r| r.output.to_string()).collect();
+        outputs.dedup();
+        let message = "no residual that is selected fulfils the condition";
+        let help = format!(
+            "there are {}, with outputs {}",
+            counted(residuals.len(), "residual", "residuals"),
+            outputs.join(", ")
+        );
+        return Problem::error(codes::SELECTS_NOTHING, filter.span, message, help);
+    }
+    let message = format!("`{pattern}` selects no residual");
+    let patterns = patterns(residuals);
+    let problem = Problem::error(codes::SELECTS_NOTHING, place.on, message, "");
+    match nearest(pattern, patterns.iter().map(String::as_str)) {
+        Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
+        None => {
+            let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();
+            let help = format!("patterns that select some: `residuals`, {}", listed(&some));
+            Problem { help, ..problem }
+        }
+    }
+}
+
+/// Patterns that select residuals, the widest first: `group[0].*`, then whole paths.
+fn patterns(residuals: &[&Residual]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut add = |pattern: String| {
+        if !all.contains(&pattern) {
+            all.push(pattern);
+        }
+    };
+    for residual in residuals {
+        let path = residual.path.as_str();
+        for (dot, _) in path.match_indices('.') {
+            add(format!("{}.*", &path[..dot]));
+        }
+    }
+    for residual in residuals {
+        add(residual.path.as_str().to_owned());
+    }
+    all
+}

@@ -1,0 +1,269 @@
+//! `train` items to [recipes](Recipe), checked against the network.
+
+use super::machine::{Frame, Machine, Run, Stop};
+use super::table::{self, TableArgs};
+use super::value::Value;
+use crate::diag::{Problem, codes};
+use crate::net::recipe::{Augment, Data, DataSet, Exempt, Loss, Schedule, Sgd};
+use crate::net::{MAX_ELEMENTS, Network, Recipe, Shape, for_each_node};
+use crate::source::Span;
+use crate::typing::program::{Chosen, Setting, SettingValue, Train};
+use crate::typing::tables::Takes;
+
+/// The recipe of a `train` item; `network` is that of its model, where it could be built.
+pub(super) fn recipe<'a>(machine: &mut Machine<'a>, train: &'a Train, network: Option<&Network>) -> Option<Recipe> {
+    let recipe = machine.recipe(train).ok()?;
+    if let Some(network) = network {
+        let fits = [machine.data_fits(train, &recipe, network), machine.batch_fits(train, &recipe, network)];
+        fits.into_iter().collect::<Run<Vec<()>>>().ok()?;
+    }
+    Some(recipe)
+}
+
+/// Where a key stands, and what it is set to.
+struct Given<'a> {
+    settings: &'a [Setting],
+}
+
+impl<'a> Given<'a> {
+    fn setting(&self, key: &str) -> Option<&'a Setting> {
+        self.settings.iter().find(|s| s.key.name == key)
+    }
+
+    /// What a key with options is set to.
+    fn options(&self, key: &str) -> Run<&'a [Chosen]> {
+        match self.setting(key).map(|s| &s.value) {
+            None => Ok(&[]),
+            Some(SettingValue::Options(options)) => Ok(options),
+            Some(SettingValue::Broken) => Err(Stop),
+            Some(SettingValue::Value(_)) => unreachable!("typing reads keys by their table"),
+        }
+    }
+
+    /// What a key with one option is set to; a required key that is missing has been refused.
+    fn option(&self, key: &str) -> Run<Option<&'a Chosen>> {
+        self.options(key).map(|options| options.first())
+    }
+}
+
+impl<'a> Machine<'a> {
+    fn recipe(&mut self, train: &'a Train) -> Run<Recipe> {
+        let given = Given { settings: &train.settings };
+        let model = train.name.text.clone();
+        let data = given.option("data").and_then(|d| self.data(d.ok_or(Stop)?));
+        let loss = given.option("loss").and_then(|l| self.loss(l));
+        let optimizer = given.option("optimizer").and_then(|o| self.optimizer(o.ok_or(Stop)?));
+        let schedule = given.options("schedule").and_then(|s| self.schedule(s));
+        let batch_augment = given.options("batch_augment").map(|_| ());
+        let epochs = self.size(&given, "epochs");
+        let batch = self.size(&given, "batch");
+        let seed = self.size(&given, "seed").map(|s| s as u64);
+        batch_augment?;
+        Ok(Recipe {
+            model,
+            data: data?,
+            loss: loss?,
+            optimizer: optimizer?,
+            schedule: schedule?,
+            epochs: epochs?,
+            batch: batch?,
+            seed: seed?,
+        })
+    }
+
+    /// The value of a plain key: what is said, else what the table says.
+    fn value(&mut self, given: &Given<'a>, key: &str) -> Run<Value> {
+        let Some(setting) = given.setting(key) else {
+            // Where the table presets nothing, the key is required and its absence has been refused.
+            return Err(Stop);
+        };
+        match (&setting.value, &setting.key.takes) {
+            (SettingValue::Value(expr), Takes::Value { param, .. }) => {
+                let value = self.argument(&Frame::default(), expr, key)?;
+                self.check_bounds(&value, key, param.bounds, expr.span)?;
+                Ok(value)
+            }
+            _ => Err(Stop),
+        }
+    }
+
+    fn value_or(&mut self, given: &Given<'a>, key: &str, preset: Option<Value>) -> Run<Value> {
+        match (given.setting(key), preset) {
+            (None, Some(preset)) => Ok(preset),
+            _ => self.value(given, key),
+        }
+    }
+
+    fn size(&mut self, given: &Given<'a>, key: &str) -> Run<usize> {
+        let preset = preset_of(crate::typing::tables::TRAIN_KEYS, key);
+        match self.value_or(given, key, preset)? {
+            Value::Int(v) => Ok(usize::try_from(v).expect("within the bounds of the table")),
+            other => unreachable!("typing makes this a whole number, not {other}"),
+        }
+    }
+
+    fn real(&mut self, of: &'a Chosen, key: &str) -> Run<f64> {
+        let given = Given { settings: &of.settings };
+        let value = self.value_or(&given, key, preset_of(of.option.keys, key))?;
+        Ok(value.number().expect("typing makes this a number"))
+    }
+
+    fn flag(&mut self, of: &'a Chosen, key: &str) -> Run<bool> {
+        let given = Given { settings: &of.settings };
+        Ok(matches!(self.value_or(&given, key, preset_of(of.option.keys, key))?, Value::Bool(true)))
+    }
+
+    fn args(&mut self, of: &'a Chosen) -> Run<TableArgs> {
+        self.table_args(&Frame::default(), of.option.params, &of.args, "")
+    }
+
+    fn data(&mut self, chosen: &'a Chosen) -> Run<Data> {
+        let args = self.args(chosen)?;
+        let set = match chosen.option.name {
+            "digits" => DataSet::Digits,
+            "cifar10" => DataSet::Cifar10 { path: args.text("path") },
+            "synthetic" => DataSet::Synthetic {
+                shape: Shape::new(args.needed("channels"), args.needed("height"), args.needed("width")),
+                classes: args.needed("classes"),
+                images: args.needed("images"),
+            },
+            name => unreachable!("typing lets only options through that run, not {name}"),
+        };
+        let given = Given { settings: &chosen.settings };
+        let mut augment = Vec::new();
+        for part in given.options("augment")? {
+            let args = self.args(part)?;
+            augment.push(match part.option.name {
+                "pad_crop" => Augment::PadCrop { pad: args.needed("pad") },
+                "hflip" => Augment::Hflip,
+                name => unreachable!("typing lets only options through that run, not {name}"),
+            });
+        }
+        if let (Some(setting), Value::Int(1..)) = (
+            given.setting("validation"),
+            self.value_or(&given, "validation", preset_of(chosen.option.keys, "validation"))?,
+        ) {
+            let help = "remove it: this version measures on the test data after each epoch";
+            let message = "holding training data back is not built yet";
+            return Err(self.stop(Problem::error(codes::NOT_YET, setting.span, message, help)));
+        }
+        Ok(Data { set, augment, shuffle: self.flag(chosen, "shuffle")? })
+    }
+
+    fn loss(&mut self, chosen: Option<&'a Chosen>) -> Run<Loss> {
+        match chosen {
+            None => Ok(Loss { smoothing: 0.0 }),
+            Some(chosen) => Ok(Loss { smoothing: self.args(chosen)?.real("smoothing") }),
+        }
+    }
+
+    fn optimizer(&mut self, chosen: &'a Chosen) -> Run<Sgd> {
+        let given = Given { settings: &chosen.settings };
+        let (momentum, nesterov) = (self.real(chosen, "momentum")?, self.flag(chosen, "nesterov")?);
+        if let (true, true, Some(setting)) = (nesterov, momentum == 0.0, given.setting("nesterov")) {
+            let help = "give it some: `momentum: 0.9`, or remove `nesterov`";
+            let message = "Nesterov's step needs a momentum above 0";
+            return Err(self.stop(Problem::error(codes::OUT_OF_RANGE, setting.span, message, help)));
+        }
+        let exempt = given.setting("weight_decay").map_or(&[][..], |s| &s.except);
+        let exempt = exempt
+            .iter()
+            .map(|name| match name.text.as_str() {
+                "bn" => Exempt::Norm,
+                "bias" => Exempt::Bias,
+                other => unreachable!("typing lets only the words of the table through, not {other}"),
+            })
+            .collect();
+        let (lr, weight_decay) = (self.real(chosen, "lr")?, self.real(chosen, "weight_decay")?);
+        Ok(Sgd { lr, momentum, nesterov, weight_decay, exempt })
+    }
+
+    fn schedule(&mut self, parts: &'a [Chosen]) -> Run<Vec<Schedule>> {
+        let mut schedule = Vec::new();
+        for part in parts {
+            let args = self.args(part)?;
+            schedule.push(match part.option.name {
+                "steps" => {
+                    let after = args.sizes("after");
+                    if !after.is_sorted_by(|a, b| a < b) {
+                        let message = "the epochs at which the rate changes must rise";
+                        let help = "list them in order, each once: `after: [150, 225]`";
+                        return Err(self.stop(Problem::error(codes::OUT_OF_RANGE, part.span, message, help)));
+                    }
+                    Schedule::Steps { after, factor: args.real("factor") }
+                }
+                "cosine" => Schedule::Cosine { per_step: args.text("per").as_deref() == Some("step") },
+                "warmup" => Schedule::Warmup { epochs: args.needed("epochs") },
+                name => unreachable!("typing lets only options through that run, not {name}"),
+            });
+        }
+        Ok(schedule)
+    }
+
+    /// The images must have the shape of the model's input, and the model one output a class.
+    fn data_fits(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
+        let set = &recipe.data.set;
+        let place = part_span(train, "data");
+        let mut wrong = Vec::new();
+        if set.shape() != network.input {
+            let shape = set.shape();
+            wrong.push((
+                format!("its images are {shape}, and `{}` takes {}", network.name, network.input),
+                format!("write `input image[{}, {}, {}]`", shape.channels, shape.height, shape.width),
+            ));
+        }
+        if network.output != Shape::vector(set.classes()) {
+            let output = match network.output {
+                Shape { channels, height: 1, width: 1 } => format!("{channels} outputs"),
+                shape => format!("an output of {shape}"),
+            };
+            wrong.push((
+                format!("it has {} classes, and `{}` has {output}", set.classes(), network.name),
+                format!("end the network in `linear({})`: give the family `classes: {0}`", set.classes()),
+            ));
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        for (is, help) in wrong {
+            let message = format!("`{}` does not fit the model: {is}", set.name());
+            self.stop(Problem::error(codes::DATA_MISMATCH, place, message, help));
+        }
+        Err(Stop)
+    }
+
+    /// The largest tensor of a batch must stay within the limit.
+    fn batch_fits(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
+        let mut largest = network.input;
+        for_each_node(&network.body, &mut |node| {
+            if node.output().elements() > largest.elements() {
+                largest = node.output();
+            }
+        });
+        let fits = MAX_ELEMENTS / (largest.elements() as u64).max(1);
+        if recipe.batch as u64 <= fits {
+            return Ok(());
+        }
+        let message = format!("a batch of {} makes a tensor of more than 2^31 elements", recipe.batch);
+        let help = format!("the largest tensor of one image is {largest}: use a batch of at most {fits}");
+        Err(self.stop(Problem::error(codes::TOO_BIG, part_span(train, "batch"), message, help)))
+    }
+}
+
+/// Where a key of `train` stands, else where `train` names its model.
+fn part_span(train: &Train, key: &str) -> Span {
+    let setting = train.settings.iter().find(|s| s.key.name == key);
+    setting.map_or(train.name.span, |s| match &s.value {
+        SettingValue::Options(options) => options.first().map_or(s.span, |o| o.span),
+        SettingValue::Value(expr) => expr.span,
+        SettingValue::Broken => s.span,
+    })
+}
+
+/// What the table says where the text says nothing.
+fn preset_of(keys: &[crate::typing::tables::KeySpec], key: &str) -> Option<Value> {
+    match keys.iter().find(|k| k.name == key).map(|k| &k.takes) {
+        Some(Takes::Value { param, .. }) => table::preset(param.preset),
+        Some(Takes::OneOf(_) | Takes::Several(_)) | None => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! What to say where a `require` does not hold: the values involved, and the nearest ones that would do.
+
+use super::machine::{Frame, Machine};
+use super::value::Value;
+use crate::diag::{Problem, codes};
+use crate::typing::Type;
+use crate::typing::program::{Expr, ExprKind, Require};
+
+/// How far from a whole number its neighbours are tried.
+const REACH: i64 = 200;
+
+/// The problem.
+pub(super) fn failed<'a>(machine: &mut Machine<'a>, frame: &Frame, require: &'a Require) -> Problem {
+    let mut leaves = Vec::new();
+    collect(&require.cond, &mut leaves);
+    let mut values: Vec<String> = Vec::new();
+    for leaf in &leaves {
+        let Some(value) = machine.quietly(|m| m.eval(frame, leaf)) else { continue };
+        let shown = format!("{} = {value}", machine.sources.text(leaf.span));
+        if !matches!(value, Value::Block(_)) && !values.contains(&shown) {
+            values.push(shown);
+        }
+    }
+    let cond = machine.sources.text(require.cond.span).split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = match neighbours(machine, frame, require, &leaves) {
+        Some(help) => help,
+        None => format!("choose values for which `{cond}` holds"),
+    };
+    let message = format!("{}{}", require.message, Machine::at_site(frame));
+    let mut problem = Problem::error(codes::REQUIRE_FAILED, require.cond.span, message, help);
+    if !values.is_empty() {
+        problem = problem.here(values.join(", "));
+    }
+    problem
+}
+
+/// The names and facts in a condition.
+fn collect<'a>(e: &'a Expr, leaves: &mut Vec<&'a Expr>) {
+    match &e.kind {
+        ExprKind::Local(_) | ExprKind::Const(_) | ExprKind::Site(_) | ExprKind::In(_) | ExprKind::Fact(..) => {
+            leaves.push(e);
+        }
+        ExprKind::Broken
+        | ExprKind::Int(_)
+        | ExprKind::Real(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Str(_)
+        | ExprKind::Level(_)
+        | ExprKind::Init(_)
+        | ExprKind::Block(_) => {}
+        ExprKind::List(elements) => elements.iter().for_each(|e| collect(e, leaves)),
+        ExprKind::Builtin(_, args) => args.iter().for_each(|e| collect(e, leaves)),
+        ExprKind::Range(a, b) | ExprKind::Binary(_, a, b) | ExprKind::Index(a, b) | ExprKind::Draw(_, a, b) => {
+            collect(a, leaves);
+            collect(b, leaves);
+        }
+        ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::Convert(a) => collect(a, leaves),
+        ExprKind::If(choice) => [&choice.cond, &choice.then, &choice.otherwise].into_iter().for_each(|e| collect(e, leaves)),
+        ExprKind::Call(_, args) => args.0.iter().flatten().for_each(|e| collect(e, leaves)),
+    }
+}
+
+/// Where one whole number decides: its nearest values for which the condition holds.
+fn neighbours<'a>(
+    machine: &mut Machine<'a>,
+    frame: &Frame,
+    require: &'a Require,
+    leaves: &[&'a Expr],
+) -> Option<String> {
+    let mut numbers = leaves.iter().filter_map(|leaf| match leaf.kind {
+        ExprKind::Local(slot) if leaf.ty == Type::INT => Some((slot, machine.sources.text(leaf.span))),
+        _ => None,
+    });
+    let (slot, name) = numbers.next()?;
+    if numbers.any(|(other, _)| other != slot) {
+        return None;
+    }
+    let Value::Int(now) = frame.slots[slot] else { return None };
+    let mut holds = |candidate: i64| {
+        let mut changed = frame.clone();
+        changed.set(slot, Value::Int(candidate));
+        machine.quietly(|m| m.truth(&changed, &require.cond)) == Some(true)
+    };
+    let below = (1..=REACH).map(|d| now - d).take_while(|v| *v > 0).find(|v| holds(*v));
+    let above = (1..=REACH).map(|d| now + d).find(|v| holds(*v));
+    match (below, above) {
+        (Some(a), Some(b)) => Some(format!("the nearest `{name}` that fit are {a} and {b}")),
+        (Some(a), None) | (None, Some(a)) => Some(format!("the nearest `{name}` that fits is {a}")),
+        (None, None) => None,
+    }
+}

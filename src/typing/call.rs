@@ -1,0 +1,404 @@
+//! Calls: which argument goes to which parameter.
+
+use super::program::{Args, BlockCall, Expr, ExprKind, Item};
+use super::scope::{Found, Scope};
+use super::tables::{self, Builtin, DrawKind, FunctionSpec, ParamSpec, Preset};
+use super::{Checker, Formal, Type};
+use crate::diag::{Problem, codes, counted, nearest};
+use crate::net::Level;
+use crate::resolve::ItemId;
+use crate::source::Span;
+use crate::syntax::tree::{self, Arg, Call, ItemKind};
+
+/// What is called, as messages show it.
+pub(super) struct Callee<'a> {
+    pub name: &'a str,
+    pub formals: &'a [Formal],
+    /// `name(a: int, …)`
+    pub signature: String,
+    /// The name at the call.
+    pub span: Span,
+    /// Where it is defined, if in the program.
+    pub defined: Option<Span>,
+}
+
+impl Checker<'_> {
+    /// A call as an expression.
+    pub(super) fn call(&mut self, scope: &Scope, call: &Call) -> Expr {
+        let name = &call.callee;
+        let Some(found) = self.find(scope, &name.text) else {
+            self.unknown(scope, &name.text, name.span, false);
+            return Expr::broken(call.span);
+        };
+        match found {
+            Found::Function(function) => self.builtin(scope, function, call),
+            Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Fn(_)) => self.fn_call(scope, id, call),
+            Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Block(_)) => {
+                self.must_be_open(call);
+                let args = self.item_args(scope, id, call, true);
+                Expr::new(ExprKind::Block(BlockCall::Known { block: id, args }.into()), Type::BLOCK, call.span)
+            }
+            Found::Local(slot, Type::BLOCK) => {
+                self.must_be_open(call);
+                let block = self.block_value(scope, slot, call);
+                Expr::new(ExprKind::Block(block.into()), Type::BLOCK, call.span)
+            }
+            Found::Local(_, Type::ANY) => Expr::broken(call.span),
+            _ => {
+                let what = self.describe(&found);
+                let message = format!("`{}` is {what}, and gives no value when called", name.text);
+                let help = match found {
+                    Found::Layer(_) => "a layer is a statement of a block: write it on its own",
+                    Found::Item(_) => "call it as a statement of a block, or after `net`",
+                    Found::Local(..) | Found::Site(_) | Found::Function(_) | Found::Word(_) => {
+                        "remove the parentheses to read it"
+                    }
+                };
+                self.problems.push(Problem::error(codes::WRONG_KIND, name.span, message, help));
+                Expr::broken(call.span)
+            }
+        }
+    }
+
+    fn must_be_open(&mut self, call: &Call) {
+        if call.open.is_some() {
+            return;
+        }
+        let text = self.sources.text(call.span);
+        let open = match text.strip_suffix(')') {
+            Some(inner) if call.args.is_empty() => format!("{inner}..)"),
+            Some(inner) => format!("{inner}, ..)"),
+            None => format!("{text}(..)"),
+        };
+        let message = format!("`{}` is called where a value is needed", call.callee.text);
+        let help = format!("to pass the block with these arguments bound, end them with `..`: `{open}`");
+        self.problems.push(Problem::error(codes::WRONG_KIND, call.span, message, help).fix(call.span, open));
+    }
+
+    pub(super) fn fn_call(&mut self, scope: &Scope, id: ItemId, call: &Call) -> Expr {
+        let args = self.item_args(scope, id, call, false);
+        let declared = match &self.resolved.item(id).kind {
+            ItemKind::Fn(f) => f.result.clone(),
+            _ => None,
+        };
+        let result = match declared {
+            Some(ty) => self.written_type(&ty),
+            None => match self.needed(id, call.span) {
+                Some(Item::Fn(f)) => f.body.ty,
+                _ => return Expr::broken(call.span),
+            },
+        };
+        Expr::new(ExprKind::Call(id, args), result, call.span)
+    }
+
+    /// The arguments of a call of an item.
+    pub(super) fn item_args(&mut self, scope: &Scope, id: ItemId, call: &Call, open: bool) -> Args {
+        let formals = self.signatures[id.index()].clone();
+        let name = self.name_of(id).clone();
+        let callee = Callee {
+            name: &name.text,
+            formals: &formals,
+            signature: self.item_signature(id),
+            span: call.callee.span,
+            defined: Some(name.span),
+        };
+        if let (Some(dots), false) = (call.open, open) {
+            let help = "give every argument here";
+            let message = "`..` leaves arguments for later, and this call happens now";
+            self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help));
+        }
+        self.bind(scope, &callee, &call.args, call.open.is_some())
+    }
+
+    /// `name(a: int, b: real = 1)`, from the text.
+    pub(super) fn item_signature(&self, id: ItemId) -> String {
+        let params: &[tree::Param] = match &self.resolved.item(id).kind {
+            ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
+            ItemKind::Fn(f) => &f.params,
+            ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
+            ItemKind::Regularizer(r) => &r.params,
+            ItemKind::Model(m) => &m.params,
+        };
+        let name = &self.name_of(id).text;
+        if params.is_empty() {
+            return name.clone();
+        }
+        let each: Vec<&str> = params.iter().map(|p| self.sources.text(p.span)).collect();
+        format!("{name}({})", each.join(", ").split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// A block that is a value, with arguments. Where the parameter has a default, the call must suit it.
+    pub(super) fn block_value(&mut self, scope: &Scope, slot: usize, call: &Call) -> BlockCall {
+        if let Some(preset) = scope.preset(slot) {
+            self.item_args(scope, preset, call, true);
+        }
+        let value = Expr::new(ExprKind::Local(slot), Type::BLOCK, call.callee.span);
+        let args = call.args.iter().map(|a| (a.name.clone(), self.expr(scope, &a.value))).collect();
+        BlockCall::Value { value: value.into(), args, span: call.span }
+    }
+
+    /// Gives each argument to its parameter.
+    pub(super) fn bind(&mut self, scope: &Scope, callee: &Callee<'_>, args: &[Arg], open: bool) -> Args {
+        let mut bound: Vec<Option<Expr>> = vec![None; callee.formals.len()];
+        let mut places: Vec<Option<Span>> = vec![None; callee.formals.len()];
+        let mut astray = false;
+        for (i, arg) in args.iter().enumerate() {
+            let index = match &arg.name {
+                Some(name) => callee.formals.iter().position(|f| f.name == name.text),
+                None => Some(i).filter(|i| *i < callee.formals.len()),
+            };
+            let Some(index) = index else {
+                astray = true;
+                self.no_such_parameter(callee, arg);
+                self.expr_of_word(scope, &arg.value);
+                continue;
+            };
+            let place = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
+            if let Some(first) = places[index] {
+                let message = format!("`{}` is given twice", callee.formals[index].name);
+                let problem = Problem::error(codes::DUPLICATE_ARGUMENT, place, message, "remove one of the two");
+                self.problems.push(problem.here("the second").label(first, "the first"));
+                continue;
+            }
+            places[index] = Some(place);
+            bound[index] = Some(self.argument(scope, &callee.formals[index], &arg.value));
+        }
+        if !open {
+            self.fill(callee, &mut bound, astray);
+        }
+        Args(bound)
+    }
+
+    /// Says which parameters lack a value, and marks them.
+    fn fill(&mut self, callee: &Callee<'_>, bound: &mut [Option<Expr>], astray: bool) {
+        let mut missing = Vec::new();
+        for (formal, value) in callee.formals.iter().zip(bound.iter_mut()) {
+            if value.is_none() && !formal.optional {
+                missing.push(formal.name.as_str());
+                *value = Some(Expr::broken(callee.span));
+            }
+        }
+        // A misspelt name is one mistake, not a second one about what it left without a value.
+        if missing.is_empty() || astray {
+            return;
+        }
+        let message = format!("`{}` needs {}", callee.name, crate::diag::listed(&missing));
+        let help = format!("it is `{}`", callee.signature);
+        let problem = Problem::error(codes::MISSING_ARGUMENT, callee.span, message, help);
+        self.problems.push(defined_at(problem, callee));
+    }
+
+    fn no_such_parameter(&mut self, callee: &Callee<'_>, arg: &Arg) {
+        let is = format!("it is `{}`", callee.signature);
+        let Some(name) = &arg.name else {
+            let takes = match callee.formals.len() {
+                0 => "no arguments".to_owned(),
+                n => counted(n, "argument", "arguments"),
+            };
+            let message = format!("`{}` takes {takes}", callee.name);
+            let problem = Problem::error(codes::UNKNOWN_PARAMETER, arg.value.span, message, is).here("one too many");
+            return self.problems.push(defined_at(problem, callee));
+        };
+        let message = format!("`{}` has no parameter `{}`", callee.name, name.text);
+        let problem = Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, "");
+        let problem = match nearest(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
+            Some(near) => Problem { help: format!("did you mean `{near}`? {is}"), ..problem }.fix(name.span, near),
+            None => Problem { help: is, ..problem },
+        };
+        self.problems.push(defined_at(problem, callee));
+    }
+
+    /// Types a value that goes nowhere, for the mistakes in it; a bare word may belong to the lost parameter.
+    fn expr_of_word(&mut self, scope: &Scope, value: &tree::Expr) {
+        if !matches!(value.kind, tree::ExprKind::Name(_)) {
+            self.expr(scope, value);
+        }
+    }
+
+    fn argument(&mut self, scope: &Scope, formal: &Formal, value: &tree::Expr) -> Expr {
+        if !formal.words.is_empty() {
+            return self.word_argument(formal, value);
+        }
+        let expr = self.expect(scope, value, formal.ty, &format!("`{}`", formal.name));
+        self.in_bounds(expr, &formal.name, formal.bounds)
+    }
+
+    /// Refuses a literal that lies outside the bounds; other values are checked when they are known.
+    pub(super) fn in_bounds(&mut self, expr: Expr, name: &str, bounds: tables::Bounds) -> Expr {
+        let refused = expr.literal().filter(|v| !bounds.hold(*v));
+        let Some(value) = refused else { return expr };
+        let message = format!("`{name}` is {value}, and must be {bounds}");
+        let help = format!("give a value that is {bounds}");
+        self.problems.push(Problem::error(codes::OUT_OF_RANGE, expr.span, message, help));
+        Expr::broken(expr.span)
+    }
+
+    fn word_argument(&mut self, formal: &Formal, value: &tree::Expr) -> Expr {
+        if let tree::ExprKind::Name(word) = &value.kind
+            && formal.words.contains(&word.as_str())
+        {
+            return Expr::new(ExprKind::Str(word.clone()), Type::STR, value.span);
+        }
+        let written = self.sources.text(value.span).to_owned();
+        let takes = formal.words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or ");
+        let message = format!("`{}` takes {takes}", formal.name);
+        let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write {takes}"));
+        self.problems.push(match nearest(&written, formal.words.iter().copied()) {
+            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(value.span, near),
+            None => problem,
+        });
+        Expr::broken(value.span)
+    }
+
+    /// A function of the language.
+    fn builtin(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
+        let what = format!("`{}`", function.name);
+        let result = match function.function {
+            Builtin::Floor | Builtin::Ceil | Builtin::Round => Type::INT,
+            Builtin::Sqrt => return self.sqrt(scope, function, call),
+            Builtin::Min | Builtin::Max => return self.extreme(scope, function, call),
+            Builtin::Draw(kind) => return self.draw(scope, kind, function, call),
+            Builtin::Div => Type::INT,
+            Builtin::Len => return self.len(scope, function, call),
+            Builtin::Normal => Type::INIT,
+        };
+        let formal = |name: &str, ty, bounds| Formal { name: name.into(), ty, words: &[], bounds, optional: false };
+        let free = tables::Bounds::NONE;
+        let formals = match function.function {
+            Builtin::Div => vec![formal("a", Type::INT, free), formal("b", Type::INT, free)],
+            Builtin::Normal => vec![formal("deviation", Type::REAL, tables::Bounds::NOT_NEGATIVE)],
+            _ => vec![formal("x", Type::REAL, free)],
+        };
+        let args = self.fixed_args(scope, function, &formals, call);
+        if let [x] = &args[..]
+            && x.ty.is_drawn()
+        {
+            return self.drawn(x, &what);
+        }
+        Expr::new(ExprKind::Builtin(function.function, args), result, call.span)
+    }
+
+    /// Arguments of a function of the language, all given.
+    fn fixed_args(
+        &mut self,
+        scope: &Scope,
+        function: &'static FunctionSpec,
+        formals: &[Formal],
+        call: &Call,
+    ) -> Vec<Expr> {
+        let callee = Callee {
+            name: function.name,
+            formals,
+            signature: function.signature.into(),
+            span: call.callee.span,
+            defined: None,
+        };
+        let args = self.bind(scope, &callee, &call.args, false);
+        args.0.into_iter().map(|a| a.unwrap_or_else(|| Expr::broken(call.span))).collect()
+    }
+
+    fn sqrt(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
+        let formal =
+            Formal { name: "x".into(), ty: Type::ANY, words: &[], bounds: tables::Bounds::NONE, optional: false };
+        let mut args = self.fixed_args(scope, function, &[formal], call);
+        if args[0].ty != Type::DRAW {
+            args[0] = self.convert(args[0].clone(), Type::REAL, "`sqrt`");
+        }
+        let ty = if args[0].ty == Type::DRAW { Type::DRAW } else { Type::REAL };
+        Expr::new(ExprKind::Builtin(Builtin::Sqrt, args), ty, call.span)
+    }
+
+    fn len(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
+        let formal = Formal {
+            name: "list".into(),
+            ty: Type::ANY,
+            words: &[],
+            bounds: tables::Bounds::NONE,
+            optional: false,
+        };
+        let args = self.fixed_args(scope, function, &[formal], call);
+        if args[0].ty.element().is_none() {
+            let problem = format!("`len` takes a list, and this is {}", args[0].ty.with_article());
+            self.problems.push(Problem::error(codes::WRONG_TYPE, args[0].span, problem, "give a list: `[1, 2]`"));
+            return Expr::broken(call.span);
+        }
+        Expr::new(ExprKind::Builtin(Builtin::Len, args), Type::INT, call.span)
+    }
+
+    /// `min` and `max`, of one or more numbers.
+    fn extreme(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
+        let what = format!("`{}`", function.name);
+        if let Some(name) = call.args.iter().find_map(|a| a.name.as_ref()) {
+            let message = format!("{what} takes its numbers without names");
+            self.problems.push(Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, function.signature));
+            return Expr::broken(call.span);
+        }
+        if call.args.is_empty() {
+            let message = format!("{what} needs a number");
+            self.problems.push(Problem::error(codes::MISSING_ARGUMENT, call.span, message, function.signature));
+            return Expr::broken(call.span);
+        }
+        let args: Vec<Expr> = call.args.iter().map(|a| self.expr(scope, &a.value)).collect();
+        let ty = args.iter().fold(Type::ANY, |ty, a| ty.join(a.ty).unwrap_or(Type::REAL));
+        let ty = if ty.is_number() || ty == Type::DRAW { ty } else { Type::REAL };
+        let args = args.into_iter().map(|a| self.convert(a, ty, &what)).collect();
+        Expr::new(ExprKind::Builtin(function.function, args), ty, call.span)
+    }
+
+    fn draw(&mut self, scope: &Scope, kind: DrawKind, function: &'static FunctionSpec, call: &Call) -> Expr {
+        if !scope.draws {
+            let message = format!("`{}` draws a random number, which only a regularizer can do", function.name);
+            let help = "write a `regularizer` with it, and place that or call it as a layer";
+            self.problems.push(Problem::error(codes::WRONG_KIND, call.span, message, help));
+            return Expr::broken(call.span);
+        }
+        let formal = |name: &str, ty, bounds, optional| Formal { name: name.into(), ty, words: &[], bounds, optional };
+        let source = match kind {
+            DrawKind::Bernoulli => formal("p", Type::PROB, super::PROBABILITY, false),
+            DrawKind::Uniform => formal("range", Type::RANGE, tables::Bounds::NONE, false),
+        };
+        let formals = [source, formal("per", Type::LEVEL, tables::Bounds::NONE, true)];
+        let callee = Callee {
+            name: function.name,
+            formals: &formals,
+            signature: function.signature.into(),
+            span: call.callee.span,
+            defined: None,
+        };
+        let mut args = self.bind(scope, &callee, &call.args, false).0;
+        let level = args.pop().flatten();
+        let level = level.unwrap_or_else(|| Expr::new(ExprKind::Level(Level::Image), Type::LEVEL, call.span));
+        let source = args.pop().flatten().unwrap_or_else(|| Expr::broken(call.span));
+        Expr::new(ExprKind::Draw(kind, source.into(), level.into()), Type::DRAW, call.span)
+    }
+
+    /// The arguments of a layer or an option, from its table row.
+    pub(super) fn table_args(
+        &mut self,
+        scope: &Scope,
+        (name, params): (&str, &[ParamSpec]),
+        span: Span,
+        args: &[Arg],
+        open: bool,
+    ) -> Args {
+        let formals: Vec<Formal> = params
+            .iter()
+            .map(|p| Formal {
+                name: p.name.into(),
+                ty: p.ty,
+                words: p.words,
+                bounds: p.bounds,
+                optional: !matches!(p.preset, Preset::Required),
+            })
+            .collect();
+        let signature = tables::signature(name, params);
+        self.bind(scope, &Callee { name, formals: &formals, signature, span, defined: None }, args, open)
+    }
+}
+
+fn defined_at(problem: Problem, callee: &Callee<'_>) -> Problem {
+    match callee.defined {
+        Some(span) => problem.label(span, "defined here"),
+        None => problem,
+    }
+}

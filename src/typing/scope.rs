@@ -1,0 +1,210 @@
+//! Which names an expression sees, and what they mean.
+
+use super::program::{Axis, SiteValue};
+use super::tables::{self, FunctionSpec, LayerSpec, Word};
+use super::{Checker, Type};
+use crate::diag::{Problem, codes, nearest};
+use crate::resolve::ItemId;
+use crate::source::Span;
+use crate::syntax::tree::{ItemKind, Name};
+
+/// The names inside an item, with what else is known there.
+pub(super) struct Scope {
+    /// The module that the item stands in.
+    pub module: usize,
+    /// Parameters, `let`s and counters; the index is the place in the frame.
+    locals: Vec<Local>,
+    /// Where the innermost braces begin among them.
+    start: usize,
+    /// Whether a shape reaches this place (`in.channels`).
+    pub has_in: bool,
+    /// Whether `l` and `L` are known.
+    pub has_level: bool,
+    /// Whether a residual's output is known (`where channels >= 128`).
+    pub has_output: bool,
+    /// Whether draws may be made.
+    pub draws: bool,
+    /// Whether this is a block's fact.
+    pub fact: bool,
+}
+
+/// A parameter, `let` or counter.
+#[derive(Clone)]
+struct Local {
+    name: Name,
+    ty: Type,
+    /// Of a `block` parameter: the block that is its default.
+    preset: Option<ItemId>,
+}
+
+/// What a name means.
+pub(super) enum Found {
+    /// A parameter, `let` or counter, with its place in the frame.
+    Local(usize, Type),
+    /// What only a rule's place knows.
+    Site(SiteValue),
+    /// An item of the program.
+    Item(ItemId),
+    /// A layer.
+    Layer(&'static LayerSpec),
+    /// A function of the language.
+    Function(&'static FunctionSpec),
+    /// A level or an initialiser.
+    Word(Word),
+}
+
+impl Scope {
+    /// Top-level names only.
+    pub fn new(module: usize) -> Scope {
+        let (locals, start) = (Vec::new(), 0);
+        Scope { module, locals, start, has_in: false, has_level: false, has_output: false, draws: false, fact: false }
+    }
+
+    /// The same names, at a place where a rule stands: `l` and `L` are known besides.
+    pub fn at_rule(&self) -> Scope {
+        Scope { locals: self.locals.clone(), has_level: true, ..*self }
+    }
+
+    /// Runs `inside` in braces of its own: what it defines is gone afterwards.
+    pub fn braces<T>(&mut self, inside: impl FnOnce(&mut Scope) -> T) -> T {
+        let (start, len) = (self.start, self.locals.len());
+        self.start = len;
+        let result = inside(self);
+        self.locals.truncate(len);
+        self.start = start;
+        result
+    }
+
+    /// The block that is the default of the parameter in this slot.
+    pub fn preset(&self, slot: usize) -> Option<ItemId> {
+        self.locals[slot].preset
+    }
+
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rposition(|l| l.name.text == name)
+    }
+}
+
+impl Checker<'_> {
+    /// Defines a local; its place in the frame.
+    pub(super) fn define(&mut self, scope: &mut Scope, name: &Name, ty: Type, preset: Option<ItemId>) -> usize {
+        if let Some(first) = scope.locals[scope.start..].iter().find(|l| l.name.text == name.text) {
+            let first = first.name.span;
+            self.duplicate(name, first);
+        }
+        scope.locals.push(Local { name: name.clone(), ty, preset });
+        scope.locals.len() - 1
+    }
+
+    /// What a name means here.
+    pub(super) fn find(&self, scope: &Scope, name: &str) -> Option<Found> {
+        if let Some(slot) = scope.local(name) {
+            return Some(Found::Local(slot, scope.locals[slot].ty));
+        }
+        if scope.has_output
+            && let Some(axis) = Axis::named(name)
+        {
+            return Some(Found::Site(SiteValue::Output(axis)));
+        }
+        match name {
+            "l" if scope.has_level => return Some(Found::Site(SiteValue::Place)),
+            "L" if scope.has_level => return Some(Found::Site(SiteValue::Count)),
+            _ => {}
+        }
+        let import = self.resolved.modules[scope.module].scope.get(name).map(|i| Found::Item(i.item));
+        import
+            .or_else(|| tables::layer(name).map(Found::Layer))
+            .or_else(|| tables::function(name).map(Found::Function))
+            .or_else(|| tables::word(name).map(Found::Word))
+    }
+
+    /// Says that nothing is called `name`, with the nearest name that would do.
+    pub(super) fn unknown(&mut self, scope: &Scope, name: &str, span: Span, callable: bool) {
+        if self.resolved.may_be_unreadable(scope.module, name, self.sources) {
+            return;
+        }
+        if (name == "l" || name == "L") && !callable {
+            let help = "use it in the arguments of `place`, in `where`, or in the default of a regularizer's parameter";
+            let problem = Problem::error(codes::NO_LEVEL, span, format!("`{name}` is not known here"), help);
+            let reason = "`l` is the place of a residual among all residuals of the model, and `L` their number: both are \
+                          known only where a rule is placed";
+            return self.problems.push(problem.because(reason));
+        }
+        let problem = Problem::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`"), "");
+        let module = &self.resolved.modules[scope.module];
+        if let Some(home) = crate::stdlib::home_of(name)
+            && !module.library
+        {
+            let line = format!("use std.{home}.{{{name}}}");
+            let start = Span { start: 0, end: 0, source: span.source };
+            let help = format!("the standard library has one: write `{line}` at the top");
+            return self.problems.push(Problem { help, ..problem }.fix(start, format!("{line}\n")));
+        }
+        let candidates = self.candidates(scope, callable);
+        let help = match nearest(name, candidates.iter().map(String::as_str)) {
+            Some(near) => {
+                let help = format!("did you mean `{near}`?");
+                return self.problems.push(Problem { help, ..problem }.fix(span, near));
+            }
+            None if scope.fact => {
+                "a fact is known before its block is called, so it uses no parameter: only top-level names"
+            }
+            None if callable => "define a block of that name, or take one of the layers that `sdc explain layers` lists",
+            None => "define it with `let` or `const`, or as a parameter",
+        };
+        self.problems.push(Problem { help: help.into(), ..problem });
+    }
+
+    /// The names that could have been meant.
+    fn candidates(&self, scope: &Scope, callable: bool) -> Vec<String> {
+        let mut names: Vec<String> = scope
+            .locals
+            .iter()
+            .filter(|l| !callable || l.ty == Type::BLOCK)
+            .map(|l| l.name.text.clone())
+            .collect();
+        for (name, import) in &self.resolved.modules[scope.module].scope {
+            let fits = match &self.resolved.item(import.item).kind {
+                ItemKind::Use(_) | ItemKind::Train(_) => false,
+                ItemKind::Const(_) | ItemKind::Fn(_) => !callable,
+                ItemKind::Block(_) => true,
+                ItemKind::Family(_) | ItemKind::Regularizer(_) | ItemKind::Model(_) => callable,
+            };
+            if fits {
+                names.push(name.clone());
+            }
+        }
+        if callable {
+            names.extend(tables::LAYERS.iter().map(|l| l.name.to_owned()));
+        } else {
+            names.extend(tables::FUNCTIONS.iter().map(|f| f.name.to_owned()));
+            names.extend(tables::words().iter().map(|(name, _, _)| (*name).to_owned()));
+            if scope.has_output {
+                names.extend(Axis::ALL.iter().map(|(name, _)| (*name).to_owned()));
+            }
+        }
+        names
+    }
+
+    /// What kind of thing a name means, for sentences.
+    pub(super) fn describe(&self, found: &Found) -> String {
+        match found {
+            Found::Local(_, ty) => ty.with_article(),
+            Found::Site(_) => "a whole number".into(),
+            Found::Item(id) => match &self.resolved.item(*id).kind {
+                ItemKind::Use(_) => "an import".into(),
+                ItemKind::Train(_) => "a training".into(),
+                ItemKind::Const(_) => "a constant".into(),
+                ItemKind::Fn(_) => "a function".into(),
+                ItemKind::Block(_) => "a block".into(),
+                ItemKind::Family(_) => "a family".into(),
+                ItemKind::Regularizer(_) => "a regularizer".into(),
+                ItemKind::Model(_) => "a model".into(),
+            },
+            Found::Layer(_) => "a layer".into(),
+            Found::Function(_) => "a function".into(),
+            Found::Word(Word::Level(_)) => "a level".into(),
+            Found::Word(Word::Init(_)) => "an initialiser".into(),
+        }
+    }
+}

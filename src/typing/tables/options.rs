@@ -1,0 +1,232 @@
+//! The options of `train`.
+
+use super::{Bounds, ParamSpec, Preset, optional, required};
+use crate::typing::types::Type;
+
+/// A key, directly in `train` or inside one of its parts.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands after it.
+    pub takes: Takes,
+    /// Whether training cannot start without it.
+    pub required: bool,
+    /// A line of documentation.
+    pub doc: &'static str,
+}
+
+/// What stands after a key.
+#[derive(Clone, Debug)]
+pub enum Takes {
+    /// A value; `except` names what it leaves alone, where words are listed.
+    Value {
+        /// Its type, bounds and preset.
+        param: ParamSpec,
+        /// The words that may follow `except`.
+        except: &'static [&'static str],
+    },
+    /// One of several, each with arguments and options of its own: `optimizer sgd { … }`.
+    OneOf(&'static [OptionSpec]),
+    /// Any number of them in braces: `augment { pad_crop(4); hflip }`.
+    Several(&'static [OptionSpec]),
+}
+
+/// One of the things that a key takes.
+#[derive(Clone, Debug)]
+pub struct OptionSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments.
+    pub params: &'static [ParamSpec],
+    /// Its options in braces.
+    pub keys: &'static [KeySpec],
+    /// Whether this version runs it.
+    pub runs: bool,
+    /// A line of documentation.
+    pub doc: &'static str,
+}
+
+const fn value(param: ParamSpec) -> KeySpec {
+    let is_required = matches!(param.preset, Preset::Required);
+    let (name, doc) = (param.name, param.doc);
+    KeySpec { name, takes: Takes::Value { param, except: &[] }, required: is_required, doc }
+}
+
+const fn option(
+    name: &'static str,
+    params: &'static [ParamSpec],
+    keys: &'static [KeySpec],
+    doc: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, params, keys, runs: true, doc }
+}
+
+const fn later(
+    name: &'static str,
+    params: &'static [ParamSpec],
+    keys: &'static [KeySpec],
+    doc: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, params, keys, runs: false, doc }
+}
+
+/// The keys of `train`.
+pub static TRAIN_KEYS: &[KeySpec] = &[
+    KeySpec { name: "data", takes: Takes::OneOf(DATA), required: true, doc: "What the model learns from." },
+    KeySpec { name: "loss", takes: Takes::OneOf(LOSSES), required: false, doc: "What is minimised." },
+    KeySpec { name: "optimizer", takes: Takes::OneOf(OPTIMIZERS), required: true, doc: "How weights move." },
+    KeySpec { name: "schedule", takes: Takes::Several(SCHEDULES), required: false, doc: "How the rate changes." },
+    KeySpec {
+        name: "batch_augment",
+        takes: Takes::Several(BATCH_AUGMENTS),
+        required: false,
+        doc: "What is done to each batch.",
+    },
+    value(required("epochs", Type::INT, Bounds::SIZE, "Passes over the training data.")),
+    value(required("batch", Type::INT, Bounds::SIZE, "Images a step.")),
+    value(optional("seed", Type::INT, Bounds::NOT_NEGATIVE, Preset::Int(0), "The key of every draw.")),
+];
+
+const DATA_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "augment",
+        takes: Takes::Several(AUGMENTS),
+        required: false,
+        doc: "What is done to each training image, in order.",
+    },
+    value(optional("shuffle", Type::BOOL, Bounds::NONE, Preset::Bool(true), "Whether each epoch has its own order.")),
+    value(optional("validation", Type::INT, Bounds::PADDING, Preset::Int(0), "Training images that are held back.")),
+];
+
+const FOLDER: &[ParamSpec] =
+    &[optional("path", Type::STR, Bounds::NONE, Preset::Absent, "The folder of the files; else the user's cache.")];
+
+const DATA: &[OptionSpec] = &[
+    option("digits", &[], DATA_KEYS, "1,797 images of handwritten digits, 1 x 8 x 8, inside the program."),
+    option("cifar10", FOLDER, DATA_KEYS, "60,000 images, 3 x 32 x 32, ten classes."),
+    later("cifar100", FOLDER, DATA_KEYS, "60,000 images, 3 x 32 x 32, a hundred classes."),
+    later("mnist", FOLDER, DATA_KEYS, "70,000 handwritten digits, 1 x 28 x 28."),
+    later(
+        "folder",
+        &[required("path", Type::STR, Bounds::NONE, "Where the folders of the classes are.")],
+        DATA_KEYS,
+        "Image files, one folder a class.",
+    ),
+    option(
+        "synthetic",
+        &[
+            optional("channels", Type::INT, Bounds::SIZE, Preset::Int(3), "C."),
+            optional("height", Type::INT, Bounds::SIZE, Preset::Int(32), "H."),
+            optional("width", Type::INT, Bounds::SIZE, Preset::Int(32), "W."),
+            optional("classes", Type::INT, Bounds::SIZE, Preset::Int(10), "Classes."),
+            optional("images", Type::INT, Bounds::SIZE, Preset::Int(1000), "Training images."),
+        ],
+        DATA_KEYS,
+        "Images drawn from the seed, one pattern a class.",
+    ),
+];
+
+const AUGMENTS: &[OptionSpec] = &[
+    option(
+        "pad_crop",
+        &[required("pad", Type::INT, Bounds::SIZE, "Zeros on each side.")],
+        &[],
+        "Zeros around the image, then a crop of its own size at a drawn place.",
+    ),
+    option("hflip", &[], &[], "Mirrored left to right with probability 1/2."),
+];
+
+const BATCH_AUGMENTS: &[OptionSpec] = &[
+    later(
+        "mixup",
+        &[required("alpha", Type::REAL, Bounds::POSITIVE, "Of the Beta distribution.")],
+        &[],
+        "Mixes images of a batch (Zhang et al. 2018).",
+    ),
+    later(
+        "cutmix",
+        &[required("alpha", Type::REAL, Bounds::POSITIVE, "Of the Beta distribution.")],
+        &[],
+        "Pastes a box of one image into another (Yun et al. 2019).",
+    ),
+];
+
+const LOSSES: &[OptionSpec] = &[option(
+    "cross_entropy",
+    &[optional(
+        "smoothing",
+        Type::REAL,
+        Bounds::SHARE,
+        Preset::Real(0.0),
+        "Share of the target spread evenly over all classes.",
+    )],
+    &[],
+    "Softmax cross entropy.",
+)];
+
+/// The words after `except`.
+const EXEMPT: &[&str] = &["bn", "bias"];
+
+const RATE: KeySpec = value(required("lr", Type::REAL, Bounds::POSITIVE, "The rate at the start."));
+const DECAY: KeySpec = KeySpec {
+    name: "weight_decay",
+    takes: Takes::Value {
+        param: optional(
+            "weight_decay",
+            Type::REAL,
+            Bounds::NOT_NEGATIVE,
+            Preset::Real(0.0),
+            "The factor of w that is added to its gradient.",
+        ),
+        except: EXEMPT,
+    },
+    required: false,
+    doc: "The factor of w that is added to its gradient.",
+};
+
+const OPTIMIZERS: &[OptionSpec] = &[
+    option(
+        "sgd",
+        &[],
+        &[
+            RATE,
+            value(optional("momentum", Type::REAL, Bounds::SHARE, Preset::Real(0.0), "Share of the last step kept.")),
+            value(optional("nesterov", Type::BOOL, Bounds::NONE, Preset::Bool(false), "Nesterov's step.")),
+            DECAY,
+        ],
+        "Stochastic gradient descent.",
+    ),
+    later("adamw", &[], &[RATE, DECAY], "Adam with decoupled decay (Loshchilov and Hutter 2019)."),
+];
+
+const SCHEDULES: &[OptionSpec] = &[
+    option(
+        "steps",
+        &[
+            required("after", Type::INT.list(), Bounds::SIZE, "Epochs done when the rate changes; rising."),
+            required("factor", Type::REAL, Bounds::POSITIVE, "By what the rate is multiplied."),
+        ],
+        &[],
+        "The rate times a factor when so many epochs are done.",
+    ),
+    option(
+        "cosine",
+        &[ParamSpec {
+            name: "per",
+            ty: Type::STR,
+            words: &["step", "epoch"],
+            bounds: Bounds::NONE,
+            preset: Preset::Word("epoch"),
+            doc: "How often the rate changes.",
+        }],
+        &[],
+        "The rate follows a half cosine to 0 (Loshchilov and Hutter 2017).",
+    ),
+    option(
+        "warmup",
+        &[required("epochs", Type::INT, Bounds::SIZE, "How long.")],
+        &[],
+        "The rate rises from 0, step by step.",
+    ),
+];
