@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod codegen;
+pub mod data;
 pub mod device;
 pub mod diag;
 pub mod driver;

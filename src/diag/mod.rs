@@ -4,10 +4,12 @@
 //! codes in [`codes`]. Absence: this module knows no stage; it only renders.
 
 pub mod codes;
+mod failure;
 mod render;
 mod words;
 
 pub use codes::Code;
+pub use failure::Failure;
 pub use render::{render, render_json};
 pub use words::{counted, listed};
 

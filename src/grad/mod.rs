@@ -64,7 +64,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// A node of the backward pass that belongs to the layer of `beside`, or to `input` where that is a parameter.
+    /// A node of the backward pass that belongs to the layer of `beside`, or to `beside` where that is a parameter.
     fn emit(&mut self, beside: NodeId, op: Op, inputs: &[NodeId]) -> NodeId {
         let node = self.graph.node(beside);
         let layer = match &node.op {

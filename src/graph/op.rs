@@ -182,8 +182,8 @@ pub enum Op {
         /// Added to the variance.
         eps: f64,
     },
-    /// (running, batch's, clock): (1 - momentum) running + momentum batch's; the variance times m / (m - 1). Left alone
-    /// where one of the gates is 0: the branch is then not computed.
+    /// (running, batch's, clock): (1 - momentum) running + momentum batch's; the variance times m / (m - 1), or as it is
+    /// where m is 1. Left alone where one of the gates is 0: the branch is then not computed.
     Running {
         /// The batch's share.
         momentum: f64,

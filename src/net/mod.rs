@@ -5,7 +5,6 @@
 //! more layer adds its own lines and changes no other. Absences: no syntax tree, no luminal, no device.
 
 mod counts;
-mod gate;
 mod path;
 mod print;
 pub mod recipe;
@@ -78,7 +77,8 @@ impl fmt::Display for Shape {
 ///    C x H x W of what it multiplies.
 /// 4. Paths are unique among layers, and among sites.
 /// 5. The `l` of the residuals run from 1 to `residuals` in the order of the text, an outer one before those inside it.
-/// 6. Every rule is [valid](Rule::verify); a list of factors stands on as many branches as it has entries.
+/// 6. Every rule is [valid](Rule::verify) and its site has the shape of what it multiplies; a list of factors stands on
+///    as many branches as it has entries, any other rule has one factor.
 /// 7. At most [`MAX_LAYERS`] layers, [`MAX_PARAMETERS`] parameters, [`MAX_ELEMENTS`] elements an image's tensor.
 #[derive(Clone, Debug)]
 pub struct Network {

@@ -67,11 +67,9 @@ impl LayerOp {
             LayerOp::GlobalAvgPool => Shape::vector(input.channels),
             LayerOp::PadChannels { to } if *to < input.channels => return Err(Misfit::Narrower { to: *to }),
             LayerOp::PadChannels { to } => Shape { channels: *to, ..input },
-            LayerOp::Subsample { stride } => Shape {
-                height: input.height.div_ceil(*stride),
-                width: input.width.div_ceil(*stride),
-                ..input
-            },
+            LayerOp::Subsample { stride } => {
+                Shape { height: input.height.div_ceil(*stride), width: input.width.div_ceil(*stride), ..input }
+            }
             LayerOp::Shift { down, right } => {
                 if down.unsigned_abs() >= input.height || right.unsigned_abs() >= input.width {
                     return Err(Misfit::ShiftedAway);

@@ -33,6 +33,20 @@ impl Stream {
         debug_assert!(index >> 34 == 0, "an index has 34 bits");
         self.words(seed, step, (index / 4) as u32)[(index % 4) as usize]
     }
+
+    /// The words of indices 0, 1, 2, …
+    pub fn all_words(self, seed: u64, step: u32) -> impl Iterator<Item = u32> {
+        (0..=u32::MAX).flat_map(move |block| self.words(seed, step, block))
+    }
+
+    /// Standard normal draws for indices 0, 1, 2, …: those of 2k and 2k + 1 are the [`normal_pair`] of the words of 2k
+    /// and 2k + 1.
+    pub fn all_normals(self, seed: u64, step: u32) -> impl Iterator<Item = f64> {
+        (0..=u32::MAX).flat_map(move |block| {
+            let [a, b, c, d] = self.words(seed, step, block);
+            normal_pair(a, b).into_iter().chain(normal_pair(c, d))
+        })
+    }
 }
 
 /// `Bernoulli(p)` is 1 where the word lies below this; 0 and 1 are exact. `p` lies in [0, 1].

@@ -1,7 +1,9 @@
 //! The integration tests: one binary, a file an area.
 
 mod cpu;
+mod data;
 mod graph;
+mod hand;
 mod mistakes;
 mod net;
 mod program;

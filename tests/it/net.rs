@@ -1,8 +1,10 @@
 //! Networks: rules with their moments, counts, invariants, printing.
 
 use sdc::net::rule::Distribution;
-use sdc::net::{Draw, Factor, Level, Rule, Shape};
+use sdc::net::{Counts, Draw, Factor, Level, Network, Node, Path, Rule, Shape};
 use sdc::num::draw::Stream;
+
+use crate::hand::{self, shakedrop};
 
 /// A small writer of factors: `c` a number, `d` a draw.
 fn c(value: f64) -> Factor {
@@ -45,18 +47,6 @@ fn uniform(lo: f64, hi: f64, level: Level) -> Draw {
 fn rule(draws: Vec<Draw>, forward: Vec<Factor>) -> Rule {
     let test = vec![1.0; forward.len()];
     Rule { name: "rule".into(), draws, backward: forward.clone(), forward, test }
-}
-
-/// ShakeDrop (Yamada et al. 2019, equation 6).
-pub fn shakedrop(p: f64, (lo, hi): (f64, f64), level: Level) -> Rule {
-    let factor = |u| add(d(0), mul(sub(c(1.0), d(0)), d(u)));
-    Rule {
-        name: "shakedrop".into(),
-        draws: vec![bernoulli(p, Level::Batch), uniform(lo, hi, level), uniform(0.0, 1.0, level)],
-        forward: vec![factor(1)],
-        backward: vec![factor(2)],
-        test: vec![p],
-    }
 }
 
 const PROBABILITIES: [f64; 8] = [0.0, 1e-9, 0.1, 0.25, 0.5, 0.7, 0.990740740740741, 1.0];
@@ -168,16 +158,22 @@ fn derived_means_agree_with_draws() {
 
 #[test]
 fn gates_follow_from_the_equations() {
-    const NONE: [usize; 0] = [];
     let mut random_drop = rule(vec![bernoulli(0.5, Level::Batch)], vec![d(0)]);
-    assert_eq!(random_drop.gates(0), [0]);
+    assert_eq!(random_drop.gate(0), Some(0));
     random_drop.backward = vec![c(1.0)];
-    assert_eq!(random_drop.gates(0), NONE, "backward still needs the branch");
-    assert_eq!(rule(vec![bernoulli(0.5, Level::Image)], vec![d(0)]).gates(0), NONE, "one a batch only");
-    assert_eq!(rule(vec![bernoulli(1.0, Level::Batch)], vec![d(0)]).gates(0), NONE, "it is never 0");
-    assert_eq!(shakedrop(0.5, (-1.0, 1.0), Level::Batch).gates(0), NONE);
+    assert_eq!(random_drop.gate(0), None, "backward still needs the branch");
+    assert_eq!(rule(vec![bernoulli(0.5, Level::Image)], vec![d(0)]).gate(0), None, "one a batch only");
+    assert_eq!(shakedrop(0.5, (0.0, 0.0), Level::Batch).gate(0), None, "beta is drawn");
+    let mut dropping = shakedrop(0.5, (0.0, 0.0), Level::Batch);
+    dropping.draws[2] = uniform(0.0, 0.0, Level::Pixel);
+    assert_eq!(dropping.gate(0), Some(0), "alpha and beta are 0");
+    let rooted = mul(d(0), Factor::Sqrt(Box::new(d(1))));
+    let draws = vec![bernoulli(0.5, Level::Batch), uniform(0.0, 1.0, Level::Image)];
+    assert_eq!(rule(draws.clone(), vec![rooted]).gate(0), Some(0), "0 times a finite number");
+    assert_eq!(rule(draws, vec![mul(d(0), div(c(1.0), d(1)))]).gate(0), None, "0 times what may be infinite");
+    assert_eq!(shakedrop(0.5, (-1.0, 1.0), Level::Batch).gate(0), None);
     let chance = rule(vec![uniform(0.0, 1.0, Level::Batch)], vec![d(0)]);
-    assert_eq!(chance.gates(0), NONE, "no draw that happens to be 0");
+    assert_eq!(chance.gate(0), None, "no draw that happens to be 0");
 }
 
 #[test]
@@ -216,4 +212,113 @@ fn rules_that_break_an_invariant_are_found() {
     assert!(broken(|r| r.forward[0] = d(3)).contains("no draw 3"));
     assert!(broken(|r| r.backward[0] = c(f64::NAN)).contains("NaN"));
     assert!(broken(|r| r.test[0] = f64::INFINITY).contains("inf"));
+}
+
+fn hand_built() -> Network {
+    hand::network(Shape::new(3, 8, 8), 16, 2, 10)
+}
+
+#[test]
+fn counts_of_a_network_by_hand() {
+    let network = hand_built();
+    // stem: 3 * 16 * 9 + 32; a block: 2 (16 * 16 * 9 + 32); head: 16 * 10 + 10.
+    let parameters = 432 + 32 + 2 * 2 * (2304 + 32) + 170;
+    let multiply_adds = 64 * 432 + 2 * 2 * 64 * 2304 + 160;
+    assert_eq!(network.counts(), Counts { parameters, multiply_adds });
+    let parts: Counts = network.body.iter().map(Node::counts).sum();
+    assert_eq!(parts, network.counts());
+}
+
+#[test]
+fn a_network_prints_as_a_tree() {
+    insta::assert_snapshot!(hand_built());
+}
+
+/// The lines of a longer text in order, without those of a shorter one; none if the shorter is no subsequence.
+fn added_lines(shorter: &str, longer: &str) -> Option<Vec<String>> {
+    let mut rest = shorter.lines().peekable();
+    let mut added = Vec::new();
+    for line in longer.lines() {
+        if rest.next_if_eq(&line).is_none() {
+            added.push(line.to_owned());
+        }
+    }
+    rest.next().is_none().then_some(added)
+}
+
+#[test]
+fn an_appended_block_adds_lines_and_changes_none() {
+    let longer = hand::network(Shape::new(3, 8, 8), 16, 3, 10).to_string();
+    let added = added_lines(&hand_built().to_string(), &longer).expect("no line changed");
+    assert_eq!(added.len(), 10, "{added:#?}");
+    assert!(added[0].trim_start().starts_with("block[2]: basic"));
+}
+
+#[test]
+fn networks_that_break_an_invariant_are_found() {
+    assert_eq!(hand_built().verify(), Ok(()));
+    let broken = |change: &dyn Fn(&mut Network)| {
+        let mut network = hand_built();
+        change(&mut network);
+        network.verify().expect_err("an invariant is broken")
+    };
+    let group = |network: &mut Network, change: &dyn Fn(&mut Vec<Node>)| match &mut network.body[1] {
+        Node::Group(group) => change(&mut group.body),
+        _ => unreachable!("the second part is a stage"),
+    };
+    let residual = |network: &mut Network, change: &dyn Fn(&mut sdc::net::Residual)| {
+        group(network, &|body| match &mut body[1] {
+            Node::Group(block) => match &mut block.body[0] {
+                Node::Residual(residual) => change(residual),
+                _ => unreachable!("a block holds a residual"),
+            },
+            _ => unreachable!("a stage holds blocks"),
+        });
+    };
+    let first_layer = |arm: &mut sdc::net::Arm, change: &dyn Fn(&mut sdc::net::Layer)| match &mut arm.body[0] {
+        Node::Layer(layer) => change(layer),
+        _ => unreachable!("an arm holds layers"),
+    };
+    let finds = |change: &dyn Fn(&mut Network), words: &str| {
+        let message = broken(change);
+        assert!(message.contains(words), "`{message}` does not say `{words}`");
+    };
+    finds(&|n| n.input.channels = 4, "4 x 8 x 8 leaves a part and 3 x 8 x 8 enters the next");
+    finds(&|n| n.output.channels = 11, "10 x 1 x 1 leaves the network");
+    finds(
+        &|n| residual(n, &|r| first_layer(&mut r.branches[0], &|layer| layer.op = hand::conv3x3(16, 2))),
+        "makes 16 x 4 x 4, not 16 x 8 x 8",
+    );
+    finds(
+        &|n| residual(n, &|r| first_layer(&mut r.branches[0], &|layer| layer.op = hand::conv3x3(16, 0))),
+        "a size of 0",
+    );
+    finds(&|n| residual(n, &|r| r.branches.clear()), "has no branch");
+    finds(
+        &|n| residual(n, &|r| first_layer(&mut r.branches[0], &|layer| layer.path = Path::from("stem.conv[0]"))),
+        "two layers at stem.conv[0]",
+    );
+    finds(
+        &|n| residual(n, &|r| r.at_sum.as_mut().expect("a site").path = Path::from("group[0].block[0]")),
+        "two sites at group[0].block[0]",
+    );
+    finds(&|n| residual(n, &|r| r.l = 1), "[1, 1], not 1 to 2");
+    finds(&|n| n.residuals = 3, "not 1 to 3");
+    finds(
+        &|n| residual(n, &|r| r.at_sum.as_mut().expect("a site").rule.test[0] = f64::NAN),
+        "at group[0].block[1]: shakedrop has a test-time factor of NaN",
+    );
+    finds(&|n| residual(n, &|r| r.at_sum.as_mut().expect("a site").shape.width = 1), "multiplies 16 x 8 x 8");
+    finds(
+        &|n| {
+            residual(n, &|r| {
+                r.on_branches = r.at_sum.take();
+                let rule = &mut r.on_branches.as_mut().expect("a site").rule;
+                rule.forward.push(c(1.0));
+                rule.backward.push(c(1.0));
+                rule.test.push(1.0);
+            });
+        },
+        "2 factors at group[0].block[1], which takes 1",
+    );
 }

@@ -38,10 +38,12 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
         Op::BatchNormToInput { eps } => channel::batch_norm_to_input(*eps, inputs, out),
         Op::Running { momentum, pixels, variance, gates } => {
             let clock = draw::Clock::of(inputs[2]);
-            let skipped = gates.iter().any(|gate| clock.gate_is_zero(gate));
-            let share = if skipped { 0.0 } else { *momentum };
-            let count = variance.then_some(clock.images * *pixels as f64);
-            channel::running(share, count, inputs[0], inputs[1], out);
+            if gates.iter().any(|gate| clock.gate_is_zero(gate)) {
+                out.values.clone_from(&inputs[0].values);
+            } else {
+                let count = variance.then_some(clock.images * *pixels as f64);
+                channel::running(*momentum, count, inputs[0], inputs[1], out);
+            }
         }
 
         Op::Act(a) => element::map(&[inputs[0]], out, |x| element::act(*a, x[0])),

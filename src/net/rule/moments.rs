@@ -41,20 +41,22 @@ impl Rule {
         finite(centred.mul(&centred, &self.draws)?.expectation(&self.draws).round()).map(|v| v.max(0.0))
     }
 
-    /// The draws, in order, whose 0 makes a branch's forward and backward factor 0 for the whole batch, so that the
-    /// branch need not be computed: Bernoulli draws that a `let` names, one a batch, and that can be 0.
-    pub fn gates(&self, branch: usize) -> Vec<usize> {
+    /// The gate of a branch: the number of the first draw at whose 0 the branch's forward and backward factors are 0 for
+    /// the whole batch, so that the branch need not be computed. It is a Bernoulli draw that a `let` names, one a batch;
+    /// the factors are 0 by their equations, never by what other draws happen to be. RandomDrop (Huang et al. 2016) has
+    /// one; ShakeDrop has one where alpha and beta are constants 0.
+    pub fn gate(&self, branch: usize) -> Option<usize> {
         let closes = |gate: usize| {
             let mut draws = self.draws.clone();
             draws[gate].distribution = Distribution::Bernoulli { p: 0.0 };
             let vanishes = |factor| Polynomial::expand(factor, &draws).is_ok_and(|f| f.is_zero());
             vanishes(&self.forward[branch]) && vanishes(&self.backward[branch])
         };
-        let is_gate = |draw: &Draw| match draw.distribution {
-            Distribution::Bernoulli { p } => draw.named && draw.level == Level::Batch && p < 1.0,
+        let may_gate = |draw: &Draw| match draw.distribution {
+            Distribution::Bernoulli { .. } => draw.named && draw.level == Level::Batch,
             Distribution::Uniform { .. } => false,
         };
-        (0..self.draws.len()).filter(|&i| is_gate(&self.draws[i]) && closes(i)).collect()
+        (0..self.draws.len()).find(|&i| may_gate(&self.draws[i]) && closes(i))
     }
 }
 
@@ -75,9 +77,10 @@ impl Polynomial {
             Factor::Neg(a) => Ok(expand(a)?.scale(Double::ONE.neg())),
             Factor::Add(a, b) => expand(a)?.add(&expand(b)?),
             Factor::Sub(a, b) => expand(a)?.add(&expand(b)?.scale(Double::ONE.neg())),
-            // 0 times anything is 0, whether or not the other side has a closed form.
+            // 0 times anything finite is 0, whether or not the other side has a closed form.
             Factor::Mul(a, b) => match (expand(a), expand(b)) {
-                (Ok(zero), _) | (_, Ok(zero)) if zero.is_zero() => Ok(zero),
+                (Ok(zero), Err(_)) if zero.is_zero() && is_finite(b, draws) => Ok(zero),
+                (Err(_), Ok(zero)) if zero.is_zero() && is_finite(a, draws) => Ok(zero),
                 (a, b) => a?.mul(&b?, draws),
             },
             Factor::Div(a, b) => match expand(b)?.value() {
@@ -214,6 +217,11 @@ fn below(name: &str, a: &Factor, b: &Factor, draws: &[Draw]) -> Result<bool, NoC
         let (a, b) = (a.equation(draws), b.equation(draws));
         Err(refuse(format!("the draws decide which argument `{name}({a}, {b})` takes")))
     }
+}
+
+fn is_finite(factor: &Factor, draws: &[Draw]) -> bool {
+    let (lo, hi) = factor.range(draws);
+    lo.is_finite() && hi.is_finite()
 }
 
 fn finite(moment: f64) -> Result<f64, NoClosedForm> {

@@ -3,6 +3,7 @@
 pub mod build;
 mod gradients;
 mod luminal;
+mod meaning;
 mod print;
 mod rules;
 mod size;

@@ -131,7 +131,8 @@ fn every_form_of_factor_has_its_value() {
     let inputs = inputs_at(0);
     let plain = graph_under(&rule("one", &[], &[number(1.0)], &[number(1.0)], &[1.0])).run(&inputs);
     for (factor, value) in cases {
-        let rule = rule("constant", &[], &[factor.clone()], &[factor], &[value]);
+        let factors = std::slice::from_ref(&factor);
+        let rule = rule("constant", &[], factors, factors, &[value]);
         let logits: Vec<_> = plain[&Output::Logits].iter().map(|z| z * value).collect();
         close(take(&graph_under(&rule).run(&inputs), &Output::Logits), &logits, 1e-12);
     }
