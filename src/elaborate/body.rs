@@ -97,13 +97,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A block: its own row, one level down.
-    fn block(
-        &mut self,
-        line: &mut Line,
-        call: BoundCall,
-        (name, alias): (&str, Option<&Name>),
-        span: Span,
-    ) -> Run<()> {
+    fn block(&mut self, line: &mut Line, call: BoundCall, (name, alias): (&str, Option<&Name>), span: Span) -> Run<()> {
         let path = self.part(line, alias, span, |line| line.numbered(name))?;
         let callee = self.item(call.block);
         let Item::Block(block) = callee else { unreachable!("a block value is a block") };
@@ -159,13 +153,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A rule called as a layer. Its numbers follow when the number of residuals is known.
-    fn rule_layer(
-        &mut self,
-        frame: &Frame,
-        line: &mut Line,
-        call: &'a RuleCall,
-        alias: Option<&Name>,
-    ) -> Run<()> {
+    fn rule_layer(&mut self, frame: &Frame, line: &mut Line, call: &'a RuleCall, alias: Option<&Name>) -> Run<()> {
         let Item::Rule(rule) = self.item(call.rule) else { unreachable!("typing applies only rules") };
         if rule.list {
             let message = format!("`{}` gives one factor a branch, and here is one path", call.name.text);
@@ -177,7 +165,8 @@ impl<'a> Machine<'a> {
         let (shape, l) = (line.shape, self.built.inside);
         let pending = Pending { call, frame: frame.clone(), l, trace: self.trace.clone() };
         self.built.pending.insert(path.clone(), pending);
-        let rule = Rule { name: rule.name.text.clone(), draws: vec![], forward: vec![], backward: vec![], test: vec![] };
+        let rule =
+            Rule { name: rule.name.text.clone(), draws: vec![], forward: vec![], backward: vec![], test: vec![] };
         let site = Site { path: path.clone(), rule, call: self.call_text(call), l, shape, span: call.span };
         let op = LayerOp::Rule(site.into());
         line.push(Node::Layer(Layer { path, op, input: shape, output: shape, span: call.span }));

@@ -92,7 +92,8 @@ impl<'a> Machine<'a> {
         let is = value.with_article();
         value.convert(ty).map_err(|unfit| match unfit {
             Unfit::Probability(p) => {
-                let message = format!("{what} is {}{}, and a probability lies in [0, 1]", shown(p), Self::at_site(frame));
+                let message =
+                    format!("{what} is {}{}, and a probability lies in [0, 1]", shown(p), Self::at_site(frame));
                 let help = "change the values that it is computed from";
                 self.stop(Problem::error(codes::OUT_OF_RANGE, span, message, help))
             }
@@ -154,9 +155,7 @@ impl<'a> Machine<'a> {
                 Ok(BoundCall { block: *block, args, span })
             }
             BlockCall::Value { value, args, span } => {
-                let Value::Block(value) = self.eval(frame, value)? else {
-                    unreachable!("typing calls only blocks")
-                };
+                let Value::Block(value) = self.eval(frame, value)? else { unreachable!("typing calls only blocks") };
                 self.value_call(frame, &value, args, *span)
             }
         }
@@ -323,13 +322,15 @@ impl<'a> Machine<'a> {
         }
         let (x, y) = (self.eval(frame, a)?, self.eval(frame, b)?);
         if let (Value::Draw(_), _) | (_, Value::Draw(_)) = (&x, &y) {
-            return draw::combine(op, x, y, &self.draws).map_err(|fault| self.stop(fault.at(span)));
+            return draw::combine(op, x, y, &self.draws).map_err(|fault| {
+                let mut problem = fault.at(span);
+                problem.message.push_str(&Self::at_site(frame));
+                self.stop(problem)
+            });
         }
         number::combine(op, &x, &y).map_err(|fault| {
             let mut problem = fault.at(span);
-            if problem.labels[0].text.is_empty() {
-                problem.labels[0].text = format!("{x} {} {y}{}", op.symbol(), Self::at_site(frame));
-            }
+            problem.labels[0].text = format!("{x} {} {y}{}", op.symbol(), Self::at_site(frame));
             self.stop(problem)
         })
     }
@@ -352,7 +353,7 @@ impl<'a> Machine<'a> {
         };
         result.map_err(|fault| {
             let mut problem = fault.at(span);
-            if problem.labels[0].text.is_empty() {
+            if !drawn {
                 let shown: Vec<String> = values_shown(args, self, frame);
                 problem.labels[0].text = shown.join(", ");
             }
@@ -369,8 +370,8 @@ impl<'a> Machine<'a> {
         match numbers.iter().find(|v| !bounds.hold(**v)) {
             None => Ok(()),
             Some(v) => {
-                let message = format!("`{name}` is {}, and must be {bounds}", shown(*v));
-                let help = format!("give a value that is {bounds}");
+                let (must, help) = bounds.refusal(*v);
+                let message = format!("`{name}` is {}, and {must}", shown(*v));
                 Err(self.stop(Problem::error(codes::OUT_OF_RANGE, span, message, help)))
             }
         }

@@ -55,7 +55,9 @@ impl LayerArgs {
             LayerKind::Linear => {
                 LayerOp::Linear { out: self.args.needed("out"), bias: self.args.flag("bias"), init: self.init() }
             }
-            LayerKind::BatchNorm => LayerOp::BatchNorm { eps: self.args.real("eps"), momentum: self.args.real("momentum") },
+            LayerKind::BatchNorm => {
+                LayerOp::BatchNorm { eps: self.args.real("eps"), momentum: self.args.real("momentum") }
+            }
             LayerKind::Relu => LayerOp::Activation(Activation::Relu),
             LayerKind::LeakyRelu => LayerOp::Activation(Activation::LeakyRelu { slope: self.args.real("slope") }),
             LayerKind::Silu => LayerOp::Activation(Activation::Silu),
@@ -134,7 +136,11 @@ fn tell(op: &LayerOp, name: &str, input: Shape, misfit: Misfit, span: Span) -> P
         Misfit::Window { kernel, pad } => (
             format!(
                 "`{name}` covers {kernel} x {kernel} pixels, and {}",
-                if pad > 0 { format!("the image with its border of {pad} is smaller") } else { "the image is smaller".into() }
+                if pad > 0 {
+                    format!("the image with its border of {pad} is smaller")
+                } else {
+                    "the image is smaller".into()
+                }
             ),
             "use a smaller kernel, a wider border, or fewer strides before it".to_owned(),
         ),

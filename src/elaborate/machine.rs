@@ -122,7 +122,8 @@ impl<'a> Machine<'a> {
         }
         let message = "the program takes more than a million steps";
         let help = "a network has at most 10,000 layers: look for a loop that runs too far";
-        Err(self.stop(Problem::error(codes::TOO_MANY_STEPS, span, message, help).here("here when the limit was reached")))
+        Err(self
+            .stop(Problem::error(codes::TOO_MANY_STEPS, span, message, help).here("here when the limit was reached")))
     }
 
     /// Runs something nested one level deeper.
@@ -164,8 +165,13 @@ impl<'a> Machine<'a> {
             let text = std::mem::take(&mut inside.text);
             inside.text = if text.is_empty() { "here, called from the program".into() } else { text.clone() };
             problem.labels.insert(0, Label { span: *call, text });
+            return problem;
         }
-        problem
+        let covers = |a: Span, b: Span| a.source == b.source && a.start <= b.start && b.end <= a.end;
+        match self.trace.last() {
+            Some(call) if !in_library(call) && !covers(*call, problem.span()) => problem.label(*call, "in this call"),
+            Some(_) | None => problem,
+        }
     }
 
     /// ` at l = 3 of 9`, where a rule is being placed.

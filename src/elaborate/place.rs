@@ -80,8 +80,7 @@ impl<'a> Machine<'a> {
         if !self.is_list(place) || factors == branches {
             return Ok(());
         }
-        let (gives, has) =
-            (counted(factors, "factor", "factors"), counted(branches, "branch", "branches"));
+        let (gives, has) = (counted(factors, "factor", "factors"), counted(branches, "branch", "branches"));
         let message = format!("`{}` gives {gives}, and the residual `{}` has {has}", rule.name, residual.path);
         let help = match branches {
             1 => "take a family with `branches: 2`, or a rule with one factor such as `single_shake`".to_owned(),
@@ -229,16 +228,22 @@ fn body_ends_in_bn(body: &[Node]) -> Option<bool> {
 fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str) -> Problem {
     if residuals.is_empty() {
         let help = "write a `residual { … }` in the network, or call the rule as a layer";
-        return Problem::error(codes::SELECTS_NOTHING, place.on, "the network has no residual to place a rule on", help);
+        return Problem::error(
+            codes::SELECTS_NOTHING,
+            place.on,
+            "the network has no residual to place a rule on",
+            help,
+        );
     }
-    let matched = |r: &&&Residual| place.pattern.as_ref().is_none_or(|p| r.path.matches(p));
-    if let (Some(filter), true) = (&place.filter, residuals.iter().any(|r| matched(&r))) {
-        let mut outputs: Vec<String> = residuals.iter().filter(matched).map(|r| r.output.to_string()).collect();
+    let matched: Vec<&&Residual> =
+        residuals.iter().filter(|r| place.pattern.as_ref().is_none_or(|p| r.path.matches(p))).collect();
+    if let (Some(filter), false) = (&place.filter, matched.is_empty()) {
+        let mut outputs: Vec<String> = matched.iter().map(|r| r.output.to_string()).collect();
         outputs.dedup();
         let message = "no residual that is selected fulfils the condition";
         let help = format!(
             "there are {}, with outputs {}",
-            counted(residuals.len(), "residual", "residuals"),
+            counted(matched.len(), "residual", "residuals"),
             outputs.join(", ")
         );
         return Problem::error(codes::SELECTS_NOTHING, filter.span, message, help);

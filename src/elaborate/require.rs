@@ -55,7 +55,9 @@ fn collect<'a>(e: &'a Expr, leaves: &mut Vec<&'a Expr>) {
             collect(b, leaves);
         }
         ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::Convert(a) => collect(a, leaves),
-        ExprKind::If(choice) => [&choice.cond, &choice.then, &choice.otherwise].into_iter().for_each(|e| collect(e, leaves)),
+        ExprKind::If(choice) => {
+            [&choice.cond, &choice.then, &choice.otherwise].into_iter().for_each(|e| collect(e, leaves))
+        }
         ExprKind::Call(_, args) => args.0.iter().flatten().for_each(|e| collect(e, leaves)),
     }
 }

@@ -82,8 +82,7 @@ impl<'a> Machine<'a> {
         let backward = backward.unwrap_or_else(|| forward.clone());
         for (name, given) in [("backward", backward.len()), ("test", test.as_ref().map_or(forward.len(), Vec::len))] {
             if given != forward.len() {
-                let message =
-                    format!("`forward` gives {} and `{name}` {given}", plural_factors(forward.len()));
+                let message = format!("`forward` gives {} and `{name}` {given}", plural_factors(forward.len()));
                 let help = "give one for each branch in both";
                 return Err(self.stop(Problem::error(codes::BRANCH_COUNT, at, message, help)));
             }

@@ -76,14 +76,7 @@ impl Value {
                 None => Err(Unfit::Type),
             },
             (
-                Base::Int
-                | Base::Real
-                | Base::Bool
-                | Base::Str
-                | Base::Range
-                | Base::Level
-                | Base::Init
-                | Base::Block,
+                Base::Int | Base::Real | Base::Bool | Base::Str | Base::Range | Base::Level | Base::Init | Base::Block,
                 _,
             ) => Err(Unfit::Type),
         }

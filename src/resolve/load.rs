@@ -187,10 +187,9 @@ impl Loading<'_> {
                 let help = format!("did you mean `std.{near}`?");
                 Problem { help, ..problem }.fix(last, near)
             }
-            (Some(&"std"), None) => Problem {
-                help: format!("the standard library has {}", listed(&modules)),
-                ..problem
-            },
+            (Some(&"std"), None) => {
+                Problem { help: format!("the standard library has {}", listed(&modules)), ..problem }
+            }
             _ => Problem {
                 help: "write `std.MODULE` for the standard library, or a path in quotes for a file beside this one"
                     .into(),

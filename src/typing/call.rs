@@ -227,8 +227,8 @@ impl Checker<'_> {
     pub(super) fn in_bounds(&mut self, expr: Expr, name: &str, bounds: tables::Bounds) -> Expr {
         let refused = expr.literal().filter(|v| !bounds.hold(*v));
         let Some(value) = refused else { return expr };
-        let message = format!("`{name}` is {value}, and must be {bounds}");
-        let help = format!("give a value that is {bounds}");
+        let (must, help) = bounds.refusal(value);
+        let message = format!("`{name}` is {value}, and {must}");
         self.problems.push(Problem::error(codes::OUT_OF_RANGE, expr.span, message, help));
         Expr::broken(expr.span)
     }
@@ -252,40 +252,33 @@ impl Checker<'_> {
 
     /// A function of the language.
     fn builtin(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
-        let what = format!("`{}`", function.name);
-        let result = match function.function {
-            Builtin::Floor | Builtin::Ceil | Builtin::Round => Type::INT,
-            Builtin::Sqrt => return self.sqrt(scope, function, call),
+        let (wanted, result) = match function.function {
             Builtin::Min | Builtin::Max => return self.extreme(scope, function, call),
             Builtin::Draw(kind) => return self.draw(scope, kind, function, call),
-            Builtin::Div => Type::INT,
-            Builtin::Len => return self.len(scope, function, call),
-            Builtin::Normal => Type::INIT,
+            Builtin::Floor | Builtin::Ceil | Builtin::Round => (&[Type::REAL][..], Type::INT),
+            Builtin::Sqrt => (&[Type::REAL][..], Type::REAL),
+            Builtin::Div => (&[Type::INT, Type::INT][..], Type::INT),
+            Builtin::Len => (&[Type::ANY.list()][..], Type::INT),
+            Builtin::Normal => (&[Type::REAL][..], Type::INIT),
         };
-        let formal = |name: &str, ty, bounds| Formal { name: name.into(), ty, words: &[], bounds, optional: false };
-        let free = tables::Bounds::NONE;
-        let formals = match function.function {
-            Builtin::Div => vec![formal("a", Type::INT, free), formal("b", Type::INT, free)],
-            Builtin::Normal => vec![formal("deviation", Type::REAL, tables::Bounds::NOT_NEGATIVE)],
-            _ => vec![formal("x", Type::REAL, free)],
-        };
-        let args = self.fixed_args(scope, function, &formals, call);
-        if let [x] = &args[..]
-            && x.ty.is_drawn()
-        {
-            return self.drawn(x, &what);
+        let mut args = self.fixed_args(scope, function, wanted.len(), call);
+        let drawn = function.function == Builtin::Sqrt && args[0].ty == Type::DRAW;
+        if !drawn {
+            let what = format!("`{}`", function.name);
+            args = args.into_iter().zip(wanted).map(|(arg, ty)| self.convert(arg, *ty, &what)).collect();
         }
-        Expr::new(ExprKind::Builtin(function.function, args), result, call.span)
+        if function.function == Builtin::Normal {
+            args = args.into_iter().map(|a| self.in_bounds(a, "deviation", tables::Bounds::NOT_NEGATIVE)).collect();
+        }
+        Expr::new(ExprKind::Builtin(function.function, args), if drawn { Type::DRAW } else { result }, call.span)
     }
 
-    /// Arguments of a function of the language, all given.
-    fn fixed_args(
-        &mut self,
-        scope: &Scope,
-        function: &'static FunctionSpec,
-        formals: &[Formal],
-        call: &Call,
-    ) -> Vec<Expr> {
+    /// So many arguments of a function of the language, of whatever types.
+    fn fixed_args(&mut self, scope: &Scope, function: &'static FunctionSpec, count: usize, call: &Call) -> Vec<Expr> {
+        let names = function.signature.split(['(', ',', ')']).skip(1).map(|p| p.split(':').next().unwrap_or(p).trim());
+        let formals: Vec<Formal> =
+            names.take(count).map(|n| formal(n, Type::ANY, tables::Bounds::NONE, false)).collect();
+        let formals = &formals[..];
         let callee = Callee {
             name: function.name,
             formals,
@@ -295,34 +288,6 @@ impl Checker<'_> {
         };
         let args = self.bind(scope, &callee, &call.args, false);
         args.0.into_iter().map(|a| a.unwrap_or_else(|| Expr::broken(call.span))).collect()
-    }
-
-    fn sqrt(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
-        let formal =
-            Formal { name: "x".into(), ty: Type::ANY, words: &[], bounds: tables::Bounds::NONE, optional: false };
-        let mut args = self.fixed_args(scope, function, &[formal], call);
-        if args[0].ty != Type::DRAW {
-            args[0] = self.convert(args[0].clone(), Type::REAL, "`sqrt`");
-        }
-        let ty = if args[0].ty == Type::DRAW { Type::DRAW } else { Type::REAL };
-        Expr::new(ExprKind::Builtin(Builtin::Sqrt, args), ty, call.span)
-    }
-
-    fn len(&mut self, scope: &Scope, function: &'static FunctionSpec, call: &Call) -> Expr {
-        let formal = Formal {
-            name: "list".into(),
-            ty: Type::ANY,
-            words: &[],
-            bounds: tables::Bounds::NONE,
-            optional: false,
-        };
-        let args = self.fixed_args(scope, function, &[formal], call);
-        if args[0].ty.element().is_none() {
-            let problem = format!("`len` takes a list, and this is {}", args[0].ty.with_article());
-            self.problems.push(Problem::error(codes::WRONG_TYPE, args[0].span, problem, "give a list: `[1, 2]`"));
-            return Expr::broken(call.span);
-        }
-        Expr::new(ExprKind::Builtin(Builtin::Len, args), Type::INT, call.span)
     }
 
     /// `min` and `max`, of one or more numbers.
@@ -352,7 +317,6 @@ impl Checker<'_> {
             self.problems.push(Problem::error(codes::WRONG_KIND, call.span, message, help));
             return Expr::broken(call.span);
         }
-        let formal = |name: &str, ty, bounds, optional| Formal { name: name.into(), ty, words: &[], bounds, optional };
         let source = match kind {
             DrawKind::Bernoulli => formal("p", Type::PROB, super::PROBABILITY, false),
             DrawKind::Uniform => formal("range", Type::RANGE, tables::Bounds::NONE, false),
@@ -394,6 +358,10 @@ impl Checker<'_> {
         let signature = tables::signature(name, params);
         self.bind(scope, &Callee { name, formals: &formals, signature, span, defined: None }, args, open)
     }
+}
+
+fn formal(name: &str, ty: Type, bounds: tables::Bounds, optional: bool) -> Formal {
+    Formal { name: name.into(), ty, words: &[], bounds, optional }
 }
 
 fn defined_at(problem: Problem, callee: &Callee<'_>) -> Problem {

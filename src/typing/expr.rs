@@ -2,7 +2,7 @@
 
 use super::program::{Axis, BlockCall, Expr, ExprKind, If, Item};
 use super::scope::{Found, Scope};
-use super::tables::Word;
+use super::tables::{self, Word};
 use super::{Base, Checker, Type};
 use crate::diag::{Problem, codes, listed, nearest};
 use crate::resolve::ItemId;
@@ -52,8 +52,28 @@ impl Checker<'_> {
 
     /// The typed expression, where `what` takes a value of type `wanted`.
     pub(super) fn expect(&mut self, scope: &Scope, e: &tree::Expr, wanted: Type, what: &str) -> Expr {
+        if let (tree::ExprKind::Name(name), Type::LEVEL | Type::INIT) = (&e.kind, wanted)
+            && self.find(scope, name).is_none()
+        {
+            return self.unknown_word(name, e.span, wanted, what);
+        }
         let expr = self.expr(scope, e);
         self.convert(expr, wanted, what)
+    }
+
+    /// Says which words a level or an initialiser can be.
+    fn unknown_word(&mut self, name: &str, span: Span, wanted: Type, what: &str) -> Expr {
+        let words = tables::words().iter().filter(|(_, word, _)| match word {
+            Word::Level(_) => wanted == Type::LEVEL,
+            Word::Init(_) => wanted == Type::INIT,
+        });
+        let words: Vec<&str> = words.map(|(name, _, _)| *name).collect();
+        let problem = Problem::error(codes::UNKNOWN_NAME, span, format!("{what} cannot be `{name}`"), "");
+        self.problems.push(match nearest(name, words.iter().copied()) {
+            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(span, near),
+            None => Problem { help: format!("it is one of {}", listed(&words)), ..problem },
+        });
+        Expr::broken(span)
     }
 
     /// `expr` as a value of type `wanted`, widened where that is allowed.
@@ -119,8 +139,7 @@ impl Checker<'_> {
             return self.drawn(expr, "this");
         }
         let message = format!("this is {} where {wanted} is needed", expr.ty.with_article());
-        self.problems
-            .push(Problem::error(codes::WRONG_TYPE, expr.span, message, help).here(expr.ty.to_string()));
+        self.problems.push(Problem::error(codes::WRONG_TYPE, expr.span, message, help).here(expr.ty.to_string()));
         Expr::broken(expr.span)
     }
 
@@ -281,12 +300,7 @@ impl Checker<'_> {
         Expr::new(ExprKind::Binary(op, a.into(), b.into()), Type::BOOL, span)
     }
 
-    fn choice(
-        &mut self,
-        scope: &Scope,
-        (cond, a, b): (&tree::Expr, &tree::Expr, &tree::Expr),
-        span: Span,
-    ) -> Expr {
+    fn choice(&mut self, scope: &Scope, (cond, a, b): (&tree::Expr, &tree::Expr, &tree::Expr), span: Span) -> Expr {
         let cond = self.expect(scope, cond, Type::BOOL, "a condition");
         let (then, otherwise) = (self.expr(scope, a), self.expr(scope, b));
         let Some(ty) = then.ty.join(otherwise.ty) else {
@@ -334,7 +348,9 @@ impl Checker<'_> {
             Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(field.span, near),
             None => {
                 let known = if names.is_empty() { String::new() } else { format!("; known facts: {}", listed(names)) };
-                Problem { help: format!("a block states it in its body: `const {} = …`{known}", field.text), ..problem }
+                Problem {
+                    help: format!("a block states it in its body: `const {} = …`{known}", field.text), ..problem
+                }
             }
         });
         Expr::broken(field.span)

@@ -1,8 +1,6 @@
 //! Constants, functions, blocks, rules and models.
 
-use super::program::{
-    Block, Const, Expr, ExprKind, Fn, Item, Model, ModelStmt, Net, Param, Place, Rule, RuleStmt,
-};
+use super::program::{Block, Const, Expr, ExprKind, Fn, Item, Model, ModelStmt, Net, Param, Place, Rule, RuleStmt};
 use super::scope::{Found, Scope};
 use super::{Checker, Type};
 use crate::diag::{Problem, codes};
@@ -295,9 +293,10 @@ impl Checker<'_> {
     /// As for any unknown name, but only rules are proposed.
     fn unknown_rule(&mut self, scope: &Scope, name: &Name) {
         let module = &self.resolved.modules[scope.module];
-        let own = module.scope.iter().filter(|(_, import)| {
-            matches!(self.resolved.item(import.item).kind, ItemKind::Regularizer(_))
-        });
+        let own = module
+            .scope
+            .iter()
+            .filter(|(_, import)| matches!(self.resolved.item(import.item).kind, ItemKind::Regularizer(_)));
         let names: Vec<&str> = own.map(|(name, _)| name.as_str()).collect();
         match crate::diag::nearest(&name.text, names.iter().copied()) {
             Some(near) => {

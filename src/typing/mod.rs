@@ -157,9 +157,7 @@ impl Checker<'_> {
                 let message = format!("there is no type `{}`", name.text);
                 let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, "");
                 self.problems.push(match crate::diag::nearest(&name.text, names.iter().copied()) {
-                    Some(near) => {
-                        Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near)
-                    }
+                    Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
                     None => Problem { help: format!("the types are {}", listed(&names)), ..problem },
                 });
                 Type::ANY
@@ -185,7 +183,8 @@ impl Checker<'_> {
             own.push((fact.name.clone(), value.clone()));
             let (ty, first) = *self.facts.entry(fact.name.text.clone()).or_insert((value.ty, fact.name.span));
             if !value.ty.fits(ty) || !ty.fits(value.ty) {
-                let message = format!("the fact `{}` is {} in one block and {} in another", fact.name.text, ty, value.ty);
+                let message =
+                    format!("the fact `{}` is {} in one block and {} in another", fact.name.text, ty, value.ty);
                 let help = "give it one type: whoever takes a block reads the fact of any of them";
                 self.problems.push(
                     Problem::error(codes::WRONG_TYPE, fact.name.span, message, help)

@@ -149,7 +149,9 @@ impl Checker<'_> {
             None if scope.fact => {
                 "a fact is known before its block is called, so it uses no parameter: only top-level names"
             }
-            None if callable => "define a block of that name, or take one of the layers that `sdc explain layers` lists",
+            None if callable => {
+                "define a block of that name, or take one of the layers that `sdc explain layers` lists"
+            }
             None => "define it with `let` or `const`, or as a parameter",
         };
         self.problems.push(Problem { help: help.into(), ..problem });
@@ -157,12 +159,8 @@ impl Checker<'_> {
 
     /// The names that could have been meant.
     fn candidates(&self, scope: &Scope, callable: bool) -> Vec<String> {
-        let mut names: Vec<String> = scope
-            .locals
-            .iter()
-            .filter(|l| !callable || l.ty == Type::BLOCK)
-            .map(|l| l.name.text.clone())
-            .collect();
+        let mut names: Vec<String> =
+            scope.locals.iter().filter(|l| !callable || l.ty == Type::BLOCK).map(|l| l.name.text.clone()).collect();
         for (name, import) in &self.resolved.modules[scope.module].scope {
             let fits = match &self.resolved.item(import.item).kind {
                 ItemKind::Use(_) | ItemKind::Train(_) => false,

@@ -111,9 +111,9 @@ impl Checker<'_> {
                     }
                     ArmStmt::Arm { kind: *kind, body: self.inner(scope, body), span: arm.span }
                 }
-                T::For { var, lo, hi, body } => ArmStmt::For(
-                    self.repeat(scope, var, (lo, hi), |this, scope| this.arms(scope, body, concat)),
-                ),
+                T::For { var, lo, hi, body } => {
+                    ArmStmt::For(self.repeat(scope, var, (lo, hi), |this, scope| this.arms(scope, body, concat)))
+                }
                 T::If { cond, then, otherwise } => ArmStmt::If(If {
                     cond: self.expect(scope, cond, Type::BOOL, "a condition"),
                     then: scope.braces(|scope| self.arms(scope, then, concat)),
@@ -193,7 +193,13 @@ impl Checker<'_> {
         RuleCall { rule, args, name: call.callee.clone(), span: call.span }
     }
 
-    fn layer_args(&mut self, scope: &Scope, layer: &'static LayerSpec, call: &Call, open: bool) -> super::program::Args {
+    fn layer_args(
+        &mut self,
+        scope: &Scope,
+        layer: &'static LayerSpec,
+        call: &Call,
+        open: bool,
+    ) -> super::program::Args {
         if let (Some(dots), false) = (call.open, open) {
             let help = "give the arguments here; what is left out takes its default anyway";
             let message = "`..` leaves arguments of a block for later, and this is a layer";
@@ -207,7 +213,8 @@ impl Checker<'_> {
         let name = &call.callee;
         let Some(layer) = tables::layer(&name.text) else {
             let names: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
-            let problem = Problem::error(codes::UNKNOWN_NAME, name.span, format!("there is no layer `{}`", name.text), "");
+            let problem =
+                Problem::error(codes::UNKNOWN_NAME, name.span, format!("there is no layer `{}`", name.text), "");
             self.problems.push(match nearest(&name.text, names.iter().copied()) {
                 Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
                 None => Problem { help: format!("`default` is for layers: {}", listed(&names)), ..problem },

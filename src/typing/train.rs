@@ -30,9 +30,14 @@ impl Checker<'_> {
 
     fn model_named(&mut self, name: &Name) -> Option<ItemId> {
         let scope = Scope::new(0);
-        let models: Vec<&str> = self.resolved.main().scope.iter().filter(|(_, import)| {
-            matches!(self.resolved.item(import.item).kind, ItemKind::Model(_))
-        }).map(|(name, _)| name.as_str()).collect();
+        let models: Vec<&str> = self
+            .resolved
+            .main()
+            .scope
+            .iter()
+            .filter(|(_, import)| matches!(self.resolved.item(import.item).kind, ItemKind::Model(_)))
+            .map(|(name, _)| name.as_str())
+            .collect();
         let help = match nearest(&name.text, models.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if models.is_empty() => format!("define it: `model {} {{ … }}`", name.text),
@@ -56,13 +61,7 @@ impl Checker<'_> {
     }
 
     /// The options in braces after `owner`.
-    fn settings(
-        &mut self,
-        keys: &'static [KeySpec],
-        entries: &[Entry],
-        owner: &str,
-        owner_span: Span,
-    ) -> Vec<Setting> {
+    fn settings(&mut self, keys: &'static [KeySpec], entries: &[Entry], owner: &str, owner_span: Span) -> Vec<Setting> {
         let mut settings: Vec<Setting> = Vec::new();
         let mut unknown = false;
         for entry in entries {

@@ -149,11 +149,11 @@ impl Type {
         ("init", Type::INIT),
     ];
 
-    /// `an int`, `a list of int`: for sentences.
+    /// What such a value is, for sentences.
     pub fn with_article(self) -> String {
         match (self.lists, self.base) {
             (0, Base::Int) => "a whole number".into(),
-            (0, Base::Real) => "a number".into(),
+            (0, Base::Real) => "a real number".into(),
             (0, Base::Prob) => "a probability".into(),
             (0, Base::Bool) => "true or false".into(),
             (0, Base::Str) => "a text".into(),

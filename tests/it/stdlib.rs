@@ -28,7 +28,9 @@ fn multiply_adds(network: &Network) -> u64 {
     network.layers(&mut |layer| {
         let inputs = layer.input.channels as u64;
         sum += match &layer.op {
-            LayerOp::Conv(c) => layer.output.elements() as u64 * inputs / c.groups as u64 * (c.kernel * c.kernel) as u64,
+            LayerOp::Conv(c) => {
+                layer.output.elements() as u64 * inputs / c.groups as u64 * (c.kernel * c.kernel) as u64
+            }
             LayerOp::Linear { out, .. } => inputs * *out as u64,
             _ => 0,
         };
@@ -83,11 +85,7 @@ fn residuals_are_counted_over_the_whole_model() {
     let cases: &[(&str, &str, usize)] = &[
         ("std.pyramidnet.{pyramidnet}", "pyramidnet(110, 270, 10)", 54),
         ("std.resnet.{resnet_cifar}", "resnet_cifar(110, 10)", 54),
-        (
-            "std.pyramidnet.{pyramidnet, pyramid_bottleneck}",
-            "pyramidnet(272, 200, 10, block: pyramid_bottleneck)",
-            90,
-        ),
+        ("std.pyramidnet.{pyramidnet, pyramid_bottleneck}", "pyramidnet(272, 200, 10, block: pyramid_bottleneck)", 90),
         ("std.wrn.{wrn}", "wrn(28, 10, 10)", 12),
         ("std.shake.{shake_resnet}", "shake_resnet(26, 32, 10)", 12),
         ("std.resnext.{resnext_cifar}", "resnext_cifar(29, 32, 4, 10)", 9),

@@ -26,10 +26,18 @@ pub struct Builder<'p> {
 }
 
 impl Builder<'_> {
-    /// Where a pair stands in the whole text.
+    /// Where a pair stands in the whole text, up to its last token: a rule whose last part is left out has matched the
+    /// blanks and comments before that part as well.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let span = pair.as_span();
-        Span::new(self.source, self.base + span.start(), self.base + span.end())
+        let mut last = pair.clone();
+        // The digits inside a number are no token of their own.
+        while !matches!(last.as_rule(), Rule::int | Rule::real)
+            && let Some(inner) = last.clone().into_inner().last()
+        {
+            last = inner;
+        }
+        let (start, end) = (pair.as_span().start(), last.as_span().end());
+        Span::new(self.source, self.base + start, self.base + end)
     }
 
     fn name(&self, pair: Pair<'_, Rule>) -> tree::Name {

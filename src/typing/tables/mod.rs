@@ -102,6 +102,29 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// Why a number is refused, and which the nearest is that is not: "must be at least 1", "the smallest is 1".
+    pub fn refusal(&self, v: f64) -> (String, String) {
+        let (end, exclusive, low) = if v < self.lo || (self.above && v == self.lo) {
+            (self.lo, self.above, true)
+        } else {
+            (self.hi, self.below, false)
+        };
+        let word = match (low, exclusive) {
+            (true, false) => "at least",
+            (true, true) => "above",
+            (false, false) => "at most",
+            (false, true) => "below",
+        };
+        let help = match (exclusive, low) {
+            (true, _) => format!("give a number {word} {end}"),
+            (false, true) => format!("the smallest is {end}"),
+            (false, false) => format!("the largest is {end}"),
+        };
+        (format!("must be {word} {end}"), help)
+    }
+}
+
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lo = format!("{} {}", if self.above { "above" } else { "at least" }, self.lo);
