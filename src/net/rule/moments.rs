@@ -46,11 +46,12 @@ impl Rule {
     /// the factors are 0 by their equations, never by what other draws happen to be. RandomDrop (Huang et al. 2016) has
     /// one; ShakeDrop has one where alpha and beta are constants 0.
     pub fn gate(&self, branch: usize) -> Option<usize> {
+        let (forward, backward) = (self.forward.get(branch)?, self.backward.get(branch)?);
         let closes = |gate: usize| {
             let mut draws = self.draws.clone();
             draws[gate].distribution = Distribution::Bernoulli { p: 0.0 };
             let vanishes = |factor| Polynomial::expand(factor, &draws).is_ok_and(|f| f.is_zero());
-            vanishes(&self.forward[branch]) && vanishes(&self.backward[branch])
+            vanishes(forward) && vanishes(backward)
         };
         let may_gate = |draw: &Draw| match draw.distribution {
             Distribution::Bernoulli { .. } => draw.named && draw.level == Level::Batch,
