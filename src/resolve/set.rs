@@ -61,7 +61,7 @@ impl Program {
             (None, [], [(name, _)]) => &name.text,
             (None, [], []) => {
                 // Where an item could not be read, the model may be that one.
-                if self.main().whole {
+                if self.main().unreadable.is_empty() {
                     let help = "add `model NAME { input image[3, 32, 32]; net … }`";
                     problems.push(Problem::error(codes::BAD_MODEL, top, "the program has no model", help));
                 }
