@@ -33,7 +33,9 @@ pub(super) fn schedule(graph: &Graph, stored: &BTreeSet<NodeId>, persistent: &Pe
             schedule.node(id);
         }
     }
-    schedule.update();
+    if graph.outputs().keys().any(|output| matches!(output, Output::Momentum(_))) {
+        schedule.update();
+    }
     schedule.finish()
 }
 
