@@ -84,7 +84,9 @@ fn network(
     let residuals = machine.built.residuals;
     let network = draft.map(|draft| {
         let (input, body, output) = (draft.input, draft.line.nodes, draft.line.shape);
-        Network { name: name.text.clone(), input, body, output, residuals }
+        let network = Network { name: name.text.clone(), input, body, output, residuals };
+        debug_assert_eq!(network.verify(), Ok(()), "what is built keeps its invariants");
+        network
     });
     (network, machine.steps)
 }

@@ -13,6 +13,9 @@ use crate::typing::program::{Item, Place};
 /// The most patterns that a message proposes.
 const MAX_PROPOSED: usize = 4;
 
+/// The most patterns among which a misspelt one's neighbour is looked for.
+const MAX_COMPARED: usize = 256;
+
 /// A rule with the residual that it goes to.
 struct Chosen {
     l: usize,
@@ -256,7 +259,7 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str, read_o
         return problem;
     }
     let patterns = patterns(residuals);
-    match nearest(pattern, patterns.iter().map(String::as_str)) {
+    match nearest(pattern, patterns.iter().take(MAX_COMPARED).map(String::as_str)) {
         Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
         None => {
             let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();

@@ -8,8 +8,9 @@ use sdc::source::NoFiles;
 
 use crate::program::check;
 
-/// How long an answer may take. The promise is 200 ms for the program; tests run half optimised and side by side.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How long an answer may take. The program promises 200 ms; tests run half optimised and side by side on busy machines,
+/// and what is not refused by a rule takes minutes.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// The codes that a program is refused with.
 fn codes(text: String) -> Vec<&'static str> {

@@ -1,7 +1,6 @@
 //! What programs build: nets, paths, rules at their sites, recipes, values from the command line.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use sdc::net::recipe::{Augment, DataSet, Exempt, Schedule};
 use sdc::net::rule::Distribution;
@@ -231,6 +230,7 @@ fn values_from_the_command_line_are_checked_like_text() {
     let parts = recipe(&["train.schedule.steps.factor=0.2", "train.loss.smoothing=0"]);
     assert_eq!(parts.schedule[1], Schedule::Steps { after: vec![5, 8], factor: 0.2 });
     assert_eq!(parts.loss.smoothing, 0.0);
+    assert_eq!(recipe(&["train.data.augment.pad_crop.pad=2"]).data.augment[0], Augment::PadCrop { pad: 2 });
     let deeper = build_with(DIGITS, &Files(&[]), None, &["model.depth=26"]);
     assert_eq!(deeper.network().residuals, 12);
     for (set, code) in [
