@@ -1,7 +1,9 @@
 //! The integration tests: one binary, a file an area.
 
+mod bombs;
 mod cpu;
 mod data;
+mod elaborate;
 mod graph;
 mod hand;
 mod mistakes;
