@@ -4,10 +4,13 @@
 //! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
 
 mod check;
+mod draws;
 mod dump;
 mod eval;
 mod kept;
 mod progress;
+mod summary;
+mod table;
 mod train;
 
 use std::io::{ErrorKind, IsTerminal as _, Write};
@@ -35,6 +38,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Summary(summary::Args),
+    Draws(draws::Args),
     Train(train::Args),
     Eval(eval::Args),
     Dump(dump::Args),
@@ -44,6 +49,8 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Summary(args) => summary::run(&args),
+        Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Dump(args) => dump::run(&args),
