@@ -8,5 +8,6 @@ mod graph;
 mod hand;
 mod mistakes;
 mod net;
+mod pipeline;
 mod program;
 mod stdlib;
