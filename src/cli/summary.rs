@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::table::{Align, Table};
-use super::{Chosen, Format, print, report};
+use super::{Chosen, Format, print, report, threads};
 use crate::driver::{self, Input, Session};
 use crate::elaborate::Built;
 use crate::net::rule::Distribution;
@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> ExitCode {
     if let Some(Built { network, recipe }) = &built {
         let memory = recipe.as_ref().map(|recipe| {
             let plans = driver::plans(&driver::graphs(network, Some(recipe)), recipe.batch);
-            (plans.bytes(), recipe.batch)
+            (plans.bytes(threads(None)), recipe.batch)
         });
         print(match args.json {
             true => format!("{:#}\n", to_json(network, memory.map(|(bytes, _)| bytes))),
@@ -185,7 +185,7 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -112,9 +112,9 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Bytes of the arena that both share.
-    pub fn bytes(&self) -> u64 {
-        self.train.iter().chain([&self.test]).map(Plan::bytes).max().unwrap_or(0)
+    /// Bytes that a step works in on the CPU, known before it is compiled.
+    pub fn bytes(&self, threads: usize) -> u64 {
+        CpuEngine::bytes(self.train.as_ref(), &self.test, threads)
     }
 }
 
