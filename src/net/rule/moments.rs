@@ -1,6 +1,6 @@
 //! Exact moments of a rule's factors, by expanding them to polynomials in independent draws.
 //!
-//! E of a monomial is the product of its draws' moments: E[b^k] = p for a Bernoulli draw, and for a uniform one
+//! E of a monomial is the product of its draws' moments: `E[b^k]` = p for a Bernoulli draw, and for a uniform one
 //! E[u^k] = (lo^k + lo^(k-1) hi + … + hi^k) / (k + 1). Sums, products and quotients by a constant stay polynomials;
 //! `min`, `max` and `sqrt` do where constants or ranges decide them; all else has no closed form here.
 //! Absence: no sampling, no numerical integration: a moment is exact up to one rounding, or refused.
@@ -21,7 +21,7 @@ pub struct NoClosedForm {
 }
 
 impl Rule {
-    /// E[forward] of a branch (0 for a scalar rule): the test-time factor unless the rule says another.
+    /// `E[forward]` of a branch (0 for a scalar rule): the test-time factor unless the rule says another.
     ///
     /// # Errors
     /// Where the factor is no polynomial in its draws.
@@ -30,7 +30,7 @@ impl Rule {
         finite(forward.expectation(&self.draws).round())
     }
 
-    /// Var[forward] of a branch (0 for a scalar rule).
+    /// `Var[forward]` of a branch (0 for a scalar rule).
     ///
     /// # Errors
     /// Where the factor is no polynomial in its draws.
