@@ -173,6 +173,9 @@ fn bombs() -> Vec<(&'static str, String, bool)> {
     ]
 }
 
+/// Five times what is promised of an optimised program on an idle machine: tests share their cores.
+const BLINK: Duration = Duration::from_secs(1);
+
 #[test]
 fn bombs_are_refused_in_a_blink() {
     for (name, text, accepted) in bombs() {
@@ -183,7 +186,7 @@ fn bombs_are_refused_in_a_blink() {
             drop(parsed.file.clone());
             parsed
         });
-        assert!(time < Duration::from_millis(200), "{name} takes {time:?}");
+        assert!(time < BLINK, "{name} takes {time:?}");
         assert_eq!(
             !parsed.problems.has_errors(),
             accepted,
