@@ -127,8 +127,8 @@ impl Builder<'_> {
     fn atom(&mut self, pair: Pair<'_, Rule>) -> Expr {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
-            Rule::int => self.int(pair.as_str(), span),
-            Rule::real => self.real(pair.as_str(), span),
+            Rule::number if pair.as_str().contains(['.', 'e', 'E']) => self.real(pair.as_str(), span),
+            Rule::number => self.int(pair.as_str(), span),
             Rule::string => ExprKind::Str(self.string(&pair)),
             Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
             Rule::list => ExprKind::List(Parts::of(pair).map(|p| self.expr(p)).collect()),
