@@ -84,7 +84,7 @@ pub fn role(rule: Rule) -> Role {
         Rule::arg | Rule::arg_name => Part("an argument"),
         Rule::open_mark => Part("`..`"),
         Rule::boolean => Part("`true` or `false`"),
-        Rule::int | Rule::real | Rule::digits | Rule::exponent => Part("a number"),
+        Rule::int | Rule::number => Part("a number"),
         Rule::string => Part("a string in quotes"),
         Rule::EOI => Mark("the end"),
         Rule::open_brace => Mark("{"),
@@ -130,6 +130,8 @@ pub fn role(rule: Rule) -> Role {
         Rule::kw_use => Mark("use"),
         Rule::kw_where => Mark("where"),
         Rule::blank
+        | Rule::digits
+        | Rule::exponent
         | Rule::value
         | Rule::atom
         | Rule::word_start

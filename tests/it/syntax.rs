@@ -179,13 +179,22 @@ const BLINK: Duration = Duration::from_secs(1);
 #[test]
 fn bombs_are_refused_in_a_blink() {
     for (name, text, accepted) in bombs() {
-        let (parsed, time) = on_small_stack(|| {
-            let parsed = parse(&text);
-            // Walks over the tree are as safe as parsing: printing, cloning, dropping.
-            std::hint::black_box(parsed.file.to_string());
-            drop(parsed.file.clone());
-            parsed
-        });
+        let run = || {
+            on_small_stack(|| {
+                let parsed = parse(&text);
+                // Walks over the tree are as safe as parsing: printing, cloning, dropping.
+                std::hint::black_box(parsed.file.to_string());
+                drop(parsed.file.clone());
+                parsed
+            })
+        };
+        // The best of some runs, since other programs may keep the processor busy.
+        let (parsed, mut time) = run();
+        for _ in 0..4 {
+            if time > Duration::from_millis(200) {
+                time = time.min(run().1);
+            }
+        }
         assert!(time < BLINK, "{name} takes {time:?}");
         assert_eq!(
             !parsed.problems.has_errors(),

@@ -244,7 +244,10 @@ fn set_start(open: &mut [(Option<Bracket>, usize)], start: usize) {
 /// The expected rules as people call them, without those that may stand nearly anywhere when there are others.
 fn expected_names(expected: &[Rule]) -> String {
     let may_always_stand = |rule: Rule| {
-        let goes_on = matches!(rule, Rule::infix | Rule::field | Rule::index | Rule::args | Rule::kw_as | Rule::alias);
+        let goes_on = matches!(
+            rule,
+            Rule::prefix | Rule::infix | Rule::field | Rule::index | Rule::args | Rule::kw_as | Rule::alias
+        );
         let mark =
             matches!(rule, Rule::open_bracket | Rule::open_paren | Rule::semicolon | Rule::range_mark | Rule::dot);
         goes_on || mark
