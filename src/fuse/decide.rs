@@ -82,15 +82,25 @@ pub(super) fn operands(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     inputs
 }
 
-/// The nodes whose values have a buffer of their own.
+/// The nodes whose values have a buffer of their own. Who reads a value depends on what is stored between, so what a
+/// first guess stores is the ground of the second.
 pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
     let order = graph.nodes();
     let forced = forced(graph, &order);
-    let readers = readers(graph, &order, &forced);
+    let guess = worth_storing(graph, &order, &forced, &readers(graph, &order, &forced));
+    worth_storing(graph, &order, &forced, &readers(graph, &order, &guess))
+}
+
+fn worth_storing(
+    graph: &Graph,
+    order: &[NodeId],
+    forced: &BTreeSet<NodeId>,
+    readers: &BTreeMap<NodeId, usize>,
+) -> BTreeSet<NodeId> {
     let mut stored = BTreeSet::new();
     // What each value that is computed in place reads: the stored values behind it.
     let mut leaves: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
-    for &id in &order {
+    for &id in order {
         let kind = kind(&graph.node(id).op);
         let in_place = matches!(kind, Kind::Pointwise | Kind::Gather);
         let mut own = BTreeSet::new();
@@ -108,12 +118,10 @@ pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
         let dear = draws_per_element(&graph.node(id).op) || windowed(&graph.node(id).op);
         let keep =
             !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
-        if keep {
-            if kind != Kind::Output {
-                stored.insert(id);
-            }
-        } else {
+        if !keep {
             leaves.insert(id, own);
+        } else if kind != Kind::Output {
+            stored.insert(id);
         }
     }
     stored
@@ -139,9 +147,9 @@ fn forced(graph: &Graph, order: &[NodeId]) -> BTreeSet<NodeId> {
     forced
 }
 
-/// How many kernels would read each value if every element-wise value were computed in place. The sums that a batch
-/// normalisation takes over one value are one kernel.
-fn readers(graph: &Graph, order: &[NodeId], forced: &BTreeSet<NodeId>) -> BTreeMap<NodeId, usize> {
+/// How many kernels would read each value if of the element-wise values those in `stored` alone were kept. The sums that a
+/// batch normalisation takes over one value are one kernel.
+fn readers(graph: &Graph, order: &[NodeId], stored: &BTreeSet<NodeId>) -> BTreeMap<NodeId, usize> {
     /// Enough to be kept in any case.
     const MANY: usize = 16;
     let mut all: BTreeMap<NodeId, BTreeMap<NodeId, usize>> = BTreeMap::new();
@@ -149,7 +157,7 @@ fn readers(graph: &Graph, order: &[NodeId], forced: &BTreeSet<NodeId>) -> BTreeM
     for &id in order.iter().rev() {
         let op = &graph.node(id).op;
         let passed_on = match kind(op) {
-            Kind::Pointwise | Kind::Gather if !forced.contains(&id) => total(all.get(&id)).max(1),
+            Kind::Pointwise | Kind::Gather if !stored.contains(&id) => total(all.get(&id)).max(1),
             _ => 1,
         };
         let inputs = operands(graph, id);
