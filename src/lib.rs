@@ -19,4 +19,5 @@ pub mod resolve;
 pub mod source;
 pub mod stdlib;
 pub mod syntax;
+pub mod train;
 pub mod typing;

@@ -56,7 +56,12 @@ fn agree(name: &str, got: &[f32], wanted: &[f64]) {
     let difference: f64 = got.iter().zip(wanted).map(|(a, b)| (f64::from(*a) - b) * (f64::from(*a) - b)).sum();
     let norm: f64 = wanted.iter().map(|x| x * x).sum();
     let error = difference.sqrt() / norm.sqrt().max(FLOOR);
-    assert!(error < TOLERANCE, "{name}: {error:e}, {:?} against {:?}", &got[..got.len().min(8)], &wanted[..got.len().min(8)]);
+    assert!(
+        error < TOLERANCE,
+        "{name}: {error:e}, {:?} against {:?}",
+        &got[..got.len().min(8)],
+        &wanted[..got.len().min(8)]
+    );
 }
 
 /// One step and one test pass for a batch of `images` on an engine made for `batch`.
@@ -216,7 +221,8 @@ fn three_branches_with_rules_on_each() {
         s.conv(18, 3, 1).bn();
         let mixed = Rules { on_branches: Some(mix(Level::Image)), ..Rules::default() };
         s.residual(mixed, &[branch, branch], &identity);
-        let each = Rules { at_branch: Some(shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Channel)), ..Rules::default() };
+        let each =
+            Rules { at_branch: Some(shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Channel)), ..Rules::default() };
         s.residual(each, &[branch, branch], &identity);
         s.relu().global_avg_pool().linear(4);
     });

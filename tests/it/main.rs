@@ -8,3 +8,4 @@ mod mistakes;
 mod net;
 mod program;
 mod stdlib;
+mod train;

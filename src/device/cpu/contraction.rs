@@ -141,7 +141,14 @@ impl Ready {
                 let len = self.sizes.weight_len();
                 let chunks = CHUNKS.min(images);
                 around.pool.run(chunks, &|chunk, worker| {
-                    self.to_weight(around, chunk * images / chunks..(chunk + 1) * images / chunks, chunk, worker, x, dy);
+                    self.to_weight(
+                        around,
+                        chunk * images / chunks..(chunk + 1) * images / chunks,
+                        chunk,
+                        worker,
+                        x,
+                        dy,
+                    );
                 });
                 around.pool.run(len.div_ceil(SUM_SPAN), &|span, _| {
                     let from = span * SUM_SPAN;
@@ -177,7 +184,9 @@ impl Ready {
         };
         if s.outputs % BLOCK != 0 && s.groups > 1 {
             // SAFETY: the last block of y, whose padding no group writes.
-            unsafe { std::ptr::write_bytes(y.add((out_blocks - 1) * s.out_pixels() * BLOCK), 0, s.out_pixels() * BLOCK) };
+            unsafe {
+                std::ptr::write_bytes(y.add((out_blocks - 1) * s.out_pixels() * BLOCK), 0, s.out_pixels() * BLOCK)
+            };
         }
         let rows = if s.groups == 1 { padded(s.outputs) } else { s.group_outputs() };
         for group in 0..s.groups {

@@ -207,7 +207,9 @@ impl Step {
 fn run_map(function: MapFn, domain: Domain, around: &Surroundings<'_>) {
     let images = around.context.batch as usize;
     let (tasks, blocks, elements) = match domain {
-        Domain::Feature { channels, height, width } => (images * blocks(channels), blocks(channels), height * width * BLOCK),
+        Domain::Feature { channels, height, width } => {
+            (images * blocks(channels), blocks(channels), height * width * BLOCK)
+        }
         Domain::Channel { channels } => (blocks(channels), blocks(channels), images * BLOCK),
         Domain::Image { channels } => (images, 1, channels),
         Domain::Flat { len } => (len.div_ceil(Domain::CHUNK), 1, Domain::CHUNK),

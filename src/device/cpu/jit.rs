@@ -19,7 +19,8 @@ use crate::kernel::{Buffer, Map};
 /// On a processor for which Cranelift has no back end: `sdc` is built for x86-64 and 64-bit ARM.
 pub fn target() -> Arc<dyn TargetIsa> {
     let mut flags = settings::builder();
-    for (name, value) in [("opt_level", "speed"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
+    for (name, value) in
+        [("opt_level", "speed"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
     {
         flags.set(name, value).expect("a setting that Cranelift has");
     }

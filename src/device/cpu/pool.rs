@@ -167,9 +167,7 @@ impl Shared {
     /// Joins job `number`, unless it is closed by now.
     fn enter(&self, number: u64) -> bool {
         let open = |state: u64| state & OPEN != 0 && state >> 32 & 0x7fff_ffff == number;
-        self.state
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| open(state).then(|| state + 1))
-            .is_ok()
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| open(state).then(|| state + 1)).is_ok()
     }
 }
 

@@ -1,0 +1,48 @@
+//! How well the test-time network does on images.
+
+use crate::data::{Batch, Images, Pass};
+use crate::device::Engine;
+use crate::num::float;
+
+/// What a network scores on images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The mean of - log softmax(logits) of each image's class; without smoothing.
+    pub loss: f64,
+    /// The share of images whose class has the largest logit, the first where several are largest.
+    pub accuracy: f64,
+}
+
+/// Runs the test-time network, whose factors are the derived ones, over all images in their order.
+pub fn evaluate(engine: &mut dyn Engine, images: &Images, batch: usize) -> Evaluation {
+    let pass = Pass::plain(images, batch);
+    let mut filled = Batch::default();
+    let (mut loss, mut right) = (0.0, 0usize);
+    for number in 0..pass.batches() {
+        pass.fill(number, &mut filled);
+        let logits = engine.logits(&filled.images);
+        for (row, &label) in logits.chunks_exact(images.classes).zip(&filled.labels) {
+            loss += cross_entropy(row, label as usize);
+            right += usize::from(largest(row) == label as usize);
+        }
+    }
+    let count = images.len() as f64;
+    Evaluation { loss: loss / count, accuracy: right as f64 / count }
+}
+
+/// - log softmax(logits) of one class, shifted by the largest logit so that nothing overflows.
+fn cross_entropy(logits: &[f32], class: usize) -> f64 {
+    let top = f64::from(logits[largest(logits)]);
+    let sum: f64 = logits.iter().map(|&z| float::exp(f64::from(z) - top)).sum();
+    float::ln(sum) + top - f64::from(logits[class])
+}
+
+fn largest(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
+            best = i;
+        }
+    }
+    best
+}

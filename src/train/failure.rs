@@ -1,0 +1,24 @@
+//! The failures that more than one part of training has.
+
+use std::io;
+use std::path::Path;
+
+use crate::diag::{Failure, codes};
+
+/// A file or folder that cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        codes::CANNOT_WRITE,
+        format!("{} cannot be written: {error}", path.display()),
+        "make room or change permissions there, or name another folder with --out",
+    )
+}
+
+/// A number that is NaN or infinite after `step` steps.
+pub(super) fn not_finite(step: u64, what: &str) -> Failure {
+    Failure::new(
+        codes::NOT_FINITE,
+        format!("after step {step} {what} is no longer finite"),
+        "lower the rate, or lengthen its warmup; the weights saved before are as they were",
+    )
+}

@@ -1,0 +1,86 @@
+//! The folder of a run: `runs/NAME-N`, or one that the user names. No two runs share one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::failure::cannot_write;
+use crate::diag::{Failure, codes};
+
+/// Where a run writes: its program, its weights, its metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes `runs/NAME-N` in the current folder, N being the first number that is free.
+    ///
+    /// # Errors
+    /// Where no folder can be made there.
+    pub fn numbered(name: &str) -> Result<Self, Failure> {
+        Self::numbered_in(Path::new("runs"), name)
+    }
+
+    /// Makes `NAME-N` in a folder, which is made where it does not exist.
+    ///
+    /// # Errors
+    /// Where no folder can be made there.
+    pub fn numbered_in(runs: &Path, name: &str) -> Result<Self, Failure> {
+        fs::create_dir_all(runs).map_err(|e| cannot_write(runs, &e))?;
+        let mut number = 1u64;
+        loop {
+            let path = runs.join(format!("{name}-{number}"));
+            // Making a folder either succeeds for one process alone or says that the folder is there.
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunFolder { path }),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(cannot_write(&path, &e)),
+            }
+        }
+    }
+
+    /// Makes the folder that the user names, and those around it.
+    ///
+    /// # Errors
+    /// Where it is there already, or cannot be made.
+    pub fn named(path: &Path) -> Result<Self, Failure> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|e| cannot_write(parent, &e))?;
+        }
+        match fs::create_dir(path) {
+            Ok(()) => Ok(RunFolder { path: path.to_owned() }),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Failure::new(
+                codes::CANNOT_WRITE,
+                format!("{} is there already, and a run never writes into another's folder", path.display()),
+                "name a new folder with --out, or remove that one",
+            )),
+            Err(e) => Err(cannot_write(path, &e)),
+        }
+    }
+
+    /// The folder of a run that was made before.
+    pub fn existing(path: impl Into<PathBuf>) -> Self {
+        RunFolder { path: path.into() }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text of the program.
+    pub fn program(&self) -> PathBuf {
+        self.path.join("program.sd")
+    }
+
+    /// Weights, running statistics and momenta after the last save.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join("weights.safetensors")
+    }
+
+    /// A row an epoch.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.csv")
+    }
+}

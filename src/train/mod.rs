@@ -1,0 +1,20 @@
+//! Training: initial weights, the loop over steps and epochs, what a run leaves on disk.
+//!
+//! A run is a pure function of program, seed and data: what it writes holds no clock, no host and no path, so the same
+//! run writes the same bytes. All that changes with the steps is the engine's states and a [`Progress`].
+//! Absences: no graph, no kernel, no terminal (an [`Observer`] sees the run and shows it).
+
+mod checkpoint;
+mod evaluate;
+mod failure;
+mod folder;
+mod init;
+mod metrics;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, Progress, Record, save, states};
+pub use evaluate::{Evaluation, evaluate};
+pub use folder::RunFolder;
+pub use init::{initial, initialise};
+pub use metrics::EpochMetrics;
+pub use trainer::{Job, Observer, StepReport, Trainer};

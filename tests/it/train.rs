@@ -1,0 +1,387 @@
+//! Training: initial weights, the loop on a small engine, checkpoints and their damage, run folders, schedules.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path as FilePath;
+
+use sdc::data::{Splits, load};
+use sdc::device::{Engine, State};
+use sdc::diag::codes;
+use sdc::net::recipe::{Augment, Data, DataSet, Loss, Schedule, Sgd};
+use sdc::net::{Init, LayerOp, Network, Parameter, ParameterInit, Path, Recipe, Role, Shape};
+use sdc::num::draw::{Stream, normal_pair};
+use sdc::num::float;
+use sdc::train::{
+    Checkpoint, EpochMetrics, Job, Observer, Progress, Record, RunFolder, StepReport, Trainer, evaluate, initial, save,
+    states,
+};
+
+use crate::hand;
+
+/// Softmax regression with momentum 0.9, in plain loops: an engine small enough to be right by inspection.
+#[derive(Default)]
+struct Regression {
+    states: BTreeMap<State, Vec<f32>>,
+    /// Steps after which the loss is NaN, if it ever is.
+    fails_after: Option<u32>,
+}
+
+const CLASSES: usize = 10;
+
+fn parameter(name: &str) -> State {
+    State::Parameter(Path::from("linear[0]").child(name))
+}
+
+impl Engine for Regression {
+    fn train_step(&mut self, images: &[f32], targets: &[f32], _: u64, step: u32, rate: f32) -> f32 {
+        if self.fails_after.is_some_and(|after| step >= after) {
+            return f32::NAN;
+        }
+        let logits = self.logits(images);
+        let (count, inputs) = (targets.len() / CLASSES, images.len() / (targets.len() / CLASSES));
+        let mut gradients = [("weight", vec![0.0f32; CLASSES * inputs]), ("bias", vec![0.0f32; CLASSES])];
+        let mut loss = 0.0;
+        for n in 0..count {
+            let row = &logits[n * CLASSES..(n + 1) * CLASSES];
+            let top = row.iter().copied().fold(f32::MIN, f32::max);
+            let sum: f64 = row.iter().map(|&z| float::exp(f64::from(z - top))).sum();
+            for class in 0..CLASSES {
+                let (share, target) = (float::exp(f64::from(row[class] - top)) / sum, targets[n * CLASSES + class]);
+                loss -= f64::from(target) * float::ln(share);
+                let adjoint = (share as f32 - target) / count as f32;
+                gradients[1].1[class] += adjoint;
+                for i in 0..inputs {
+                    gradients[0].1[class * inputs + i] += adjoint * images[n * inputs + i];
+                }
+            }
+        }
+        for (name, gradient) in gradients {
+            let path = Path::from("linear[0]").child(name);
+            let momentum = self.states.get_mut(&State::Momentum(path.clone())).expect("it was initialised");
+            momentum.iter_mut().zip(&gradient).for_each(|(v, g)| *v = 0.9 * *v + g);
+            let momentum = momentum.clone();
+            let weights = self.states.get_mut(&State::Parameter(path)).expect("it was initialised");
+            weights.iter_mut().zip(&momentum).for_each(|(w, v)| *w -= rate * v);
+        }
+        (loss / count as f64) as f32
+    }
+
+    fn logits(&mut self, images: &[f32]) -> Vec<f32> {
+        let (weight, bias) = (&self.states[&parameter("weight")], &self.states[&parameter("bias")]);
+        let inputs = weight.len() / CLASSES;
+        let dot = |image: &[f32], row: &[f32]| image.iter().zip(row).map(|(x, w)| x * w).sum::<f32>();
+        let rows = images.chunks_exact(inputs);
+        rows.flat_map(|image| weight.chunks_exact(inputs).zip(bias).map(move |(row, b)| dot(image, row) + b)).collect()
+    }
+
+    fn read(&self, state: &State) -> Vec<f32> {
+        self.states[state].clone()
+    }
+
+    fn write(&mut self, state: &State, values: &[f32]) {
+        self.states.insert(state.clone(), values.to_vec());
+    }
+}
+
+fn network() -> Network {
+    let input = Shape::new(1, 8, 8);
+    let (body, output) = hand::layers(&Path::root(), input, vec![LayerOp::Flatten, hand::linear(CLASSES)]);
+    Network { name: "Regression".into(), input, body, output, residuals: 0 }
+}
+
+fn recipe(epochs: usize) -> Recipe {
+    Recipe {
+        model: "Regression".into(),
+        data: Data { set: DataSet::Digits, augment: vec![Augment::PadCrop { pad: 0 }], shuffle: true },
+        loss: Loss { smoothing: 0.0 },
+        optimizer: Sgd { lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0.0, exempt: vec![] },
+        schedule: vec![],
+        epochs,
+        batch: 64,
+        seed: 11,
+    }
+}
+
+/// Keeps what it sees.
+#[derive(Default)]
+struct Seen {
+    steps: Vec<StepReport>,
+    epochs: Vec<EpochMetrics>,
+}
+
+impl Observer for Seen {
+    fn step(&mut self, report: &StepReport) {
+        self.steps.push(*report);
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics) {
+        self.epochs.push(*metrics);
+    }
+}
+
+struct Setting {
+    network: Network,
+    recipe: Recipe,
+    data: Splits,
+}
+
+impl Setting {
+    fn new(epochs: usize) -> Self {
+        let recipe = recipe(epochs);
+        Setting { network: network(), data: load(&recipe.data.set, recipe.seed).expect("in the binary"), recipe }
+    }
+
+    fn job(&self) -> Job<'_> {
+        Job { program: "train Regression { }\n", network: &self.network, recipe: &self.recipe, data: &self.data }
+    }
+
+    fn train(&self, engine: &mut Regression, steps: Option<u64>, folder: &FilePath) -> (Seen, RunFolder) {
+        let mut seen = Seen::default();
+        let folder = RunFolder::named(folder).expect("a new folder");
+        let mut trainer = Trainer::new(self.job(), engine, None, steps).expect("few steps");
+        trainer.run(&folder, &mut seen).expect("it trains");
+        (seen, folder)
+    }
+}
+
+#[test]
+fn a_run_trains_and_leaves_program_weights_and_metrics() {
+    let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
+    let mut engine = Regression::default();
+    let (seen, folder) = setting.train(&mut engine, None, &home.path().join("run"));
+    assert_eq!((seen.steps.len(), seen.epochs.len()), (72, 3));
+    assert!(seen.epochs[2].test_accuracy > 0.9, "{:?}", seen.epochs);
+    assert!(seen.epochs[2].train_loss < seen.epochs[0].train_loss);
+    assert_eq!(fs::read_to_string(folder.program()).expect("it is written"), setting.job().program);
+    let metrics = fs::read_to_string(folder.metrics()).expect("it is written");
+    let rows: Vec<String> = seen.epochs.iter().map(ToString::to_string).collect();
+    assert_eq!(metrics, format!("epoch,step,rate,train_loss,test_loss,test_accuracy\n{}\n", rows.join("\n")));
+    assert!(rows[2].starts_with("3,72,0.05,"));
+
+    let checkpoint = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    assert_eq!(checkpoint.record.program, setting.job().program);
+    assert_eq!(checkpoint.record.seed, 11);
+    assert_eq!(checkpoint.record.progress, Progress { step: 72, loss_sum: 0.0, images: 0 });
+    let mut again = Regression::default();
+    checkpoint.restore(&mut again);
+    assert_eq!(again.states, engine.states);
+    let scores = evaluate(&mut again, &setting.data.test, 100);
+    assert_eq!(scores.accuracy, seen.epochs[2].test_accuracy, "no matter in which batches");
+}
+
+#[test]
+fn the_same_run_writes_the_same_bytes() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let bytes = |name: &str| {
+        let (_, folder) = setting.train(&mut Regression::default(), None, &home.path().join(name));
+        [folder.weights(), folder.metrics()].map(|file| fs::read(file).expect("it is written"))
+    };
+    assert_eq!(bytes("a"), bytes("b"));
+}
+
+#[test]
+fn a_run_stops_after_the_steps_that_are_asked_for() {
+    let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
+    let mut engine = Regression::default();
+    let (seen, folder) = setting.train(&mut engine, Some(30), &home.path().join("thirty"));
+    assert_eq!((seen.steps.len(), seen.epochs.len()), (30, 1));
+    let progress = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole").record.progress;
+    assert_eq!((progress.step, progress.images), (30, 6 * 64));
+    let sum: f64 = seen.steps[24..].iter().map(|s| f64::from(s.loss) * 64.0).sum();
+    assert_eq!(progress.loss_sum, sum);
+
+    let (seen, folder) = setting.train(&mut engine, Some(0), &home.path().join("zero"));
+    assert!(seen.steps.is_empty());
+    let mut initialised = Regression::default();
+    Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole").restore(&mut initialised);
+    let weight = &setting.network.parameters()[0];
+    assert_eq!(initialised.read(&parameter("weight")), initial(weight, 11));
+
+    let (seen, _) = setting.train(&mut engine, Some(1000), &home.path().join("many"));
+    assert_eq!(seen.steps.len(), 72, "not beyond the last epoch");
+}
+
+#[test]
+fn a_run_may_start_from_the_weights_of_another() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let mut engine = Regression::default();
+    let (_, folder) = setting.train(&mut engine, None, &home.path().join("first"));
+    let weights = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    let mut second = Regression::default();
+    let trainer = Trainer::new(setting.job(), &mut second, Some(&weights), Some(0)).expect("no steps");
+    assert_eq!(trainer.progress(), Progress::default());
+    assert_eq!(second.read(&parameter("weight")), engine.read(&parameter("weight")));
+    let momentum = State::Momentum(Path::from("linear[0].weight"));
+    assert!(second.read(&momentum).iter().all(|&v| v == 0.0), "momenta start anew");
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing() {
+    let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
+    let folder = RunFolder::named(&home.path().join("run")).expect("a new folder");
+    let mut engine = Regression { fails_after: Some(30), ..Regression::default() };
+    let mut trainer = Trainer::new(setting.job(), &mut engine, None, None).expect("few steps");
+    let failure = trainer.run(&folder, &mut Seen::default()).expect_err("the loss is NaN");
+    assert_eq!(failure.code, codes::NOT_FINITE);
+    assert!(failure.message.contains("after step 31 the loss"), "{failure}");
+    let kept = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    assert_eq!(kept.record.progress.step, 24, "the end of the first epoch");
+}
+
+#[test]
+fn states_that_are_not_finite_are_never_saved() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let mut engine = Regression::default();
+    let (_, folder) = setting.train(&mut engine, Some(1), &home.path().join("run"));
+    let before = fs::read(folder.weights()).expect("it is written");
+    let record = Record { program: String::new(), seed: 0, progress: Progress::default() };
+    engine.write(&parameter("bias"), &[f32::INFINITY; CLASSES]);
+    let failure = save(&folder.weights(), &engine, &setting.network, &record).expect_err("infinite");
+    assert_eq!(failure.code, codes::NOT_FINITE);
+    assert!(failure.message.contains("linear[0].bias"));
+    assert_eq!(fs::read(folder.weights()).expect("it is still there"), before);
+    let files = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(files, 3, "no remains of the failed save");
+}
+
+/// Every kind of damage gives an error and never a panic: all prefixes of the header and some of the rest, and flips of
+/// bits all over the file.
+#[test]
+fn no_damage_to_a_checkpoint_goes_unseen() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let (_, folder) = setting.train(&mut Regression::default(), Some(1), &home.path().join("run"));
+    let whole = fs::read(folder.weights()).expect("it is written");
+    let damaged = home.path().join("damaged.safetensors");
+    let refused = |bytes: &[u8], what: &dyn Fn() -> String| {
+        fs::write(&damaged, bytes).expect("a file is written");
+        let failure = Checkpoint::read(&damaged, &setting.network).err().unwrap_or_else(|| panic!("{}", what()));
+        assert_eq!(failure.code, codes::CHECKPOINT_DAMAGED, "{}: {failure}", what());
+    };
+    for length in (0..whole.len()).step_by(41) {
+        refused(&whole[..length], &|| format!("cut to {length} bytes"));
+    }
+    let mut longer = whole.clone();
+    longer.push(0);
+    refused(&longer, &|| "one byte more".into());
+    for bit in (0..whole.len() * 8).step_by(61) {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        refused(&flipped, &|| format!("bit {bit} flipped"));
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_network_is_refused_by_name() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let (_, folder) = setting.train(&mut Regression::default(), Some(0), &home.path().join("run"));
+    let refused = |network: &Network| {
+        let failure = Checkpoint::read(&folder.weights(), network).expect_err("another network");
+        assert_eq!(failure.code, codes::CHECKPOINT_DAMAGED);
+        failure.message
+    };
+    let other = |ops: Vec<LayerOp>| {
+        let (body, output) = hand::layers(&Path::root(), Shape::new(1, 8, 8), ops);
+        Network { body, output, ..network() }
+    };
+    assert!(refused(&other(vec![hand::conv3x3(4, 1)])).contains("has no conv[0].weight"));
+    let wider = refused(&other(vec![LayerOp::Flatten, hand::linear(11)]));
+    assert!(wider.contains("has linear[0].weight as F32 [10, 64], not F32 [11, 64]"), "{wider}");
+    let unbiased = LayerOp::Linear { out: 10, bias: false, init: Init::UniformIn };
+    assert!(refused(&other(vec![LayerOp::Flatten, unbiased])).contains("has linear[0].bias, which"));
+    let missing = Checkpoint::read(&home.path().join("none"), &setting.network).expect_err("no such file");
+    assert_eq!(missing.code, codes::CANNOT_READ);
+}
+
+#[test]
+fn states_are_named_by_stable_paths() {
+    let names: Vec<String> =
+        states(&hand::network(Shape::new(3, 8, 8), 4, 1, 10)).into_iter().map(|e| e.name).collect();
+    assert_eq!(names[..3], ["stem.conv[0].weight", "stem.conv[0].weight.momentum", "stem.bn[0].scale"]);
+    assert!(names.contains(&"group[0].block[0].branch[0].bn[1].variance".to_owned()));
+    assert!(!names.contains(&"group[0].block[0].branch[0].bn[1].variance.momentum".to_owned()));
+    assert_eq!(names.last().map(String::as_str), Some("head.linear[0].bias.momentum"));
+}
+
+#[test]
+fn runs_are_numbered_and_never_share_a_folder() {
+    let home = tempfile::tempdir().expect("a folder");
+    let runs = home.path().join("runs");
+    let name = |folder: &RunFolder| folder.path().file_name().expect("a name").to_string_lossy().into_owned();
+    let made: Vec<_> = (0..3).map(|_| name(&RunFolder::numbered_in(&runs, "Net").expect("a new folder"))).collect();
+    assert_eq!(made, ["Net-1", "Net-2", "Net-3"]);
+    fs::remove_dir(runs.join("Net-2")).expect("it is empty");
+    assert_eq!(name(&RunFolder::numbered_in(&runs, "Net").expect("a new folder")), "Net-2");
+    let taken = RunFolder::named(&runs.join("Net-1")).expect_err("it is there");
+    assert_eq!(taken.code, codes::CANNOT_WRITE);
+    RunFolder::named(&home.path().join("a/b/c")).expect("folders around it are made");
+}
+
+fn weight(path: &str, dims: Vec<usize>, init: Init) -> Parameter {
+    Parameter { path: Path::from(path), dims, init: ParameterInit::Drawn(init), role: Role::Weight }
+}
+
+#[test]
+fn initial_weights_are_the_words_of_their_path() {
+    let conv = weight("stem.conv[0].weight", vec![7, 3, 3, 3], Init::HeNormalOut);
+    let values = initial(&conv, 5);
+    assert_eq!(values.len(), 189);
+    let stream = Stream::of_path("stem.conv[0].weight");
+    let deviation = (2.0f64 / (9.0 * 7.0)).sqrt();
+    for pair in 0..94u64 {
+        let expected = normal_pair(stream.word(5, 0, 2 * pair), stream.word(5, 0, 2 * pair + 1));
+        let at = 2 * pair as usize;
+        assert_eq!([values[at], values[at + 1]], expected.map(|z| (z * deviation) as f32));
+    }
+    let linear = weight("linear[0].weight", vec![10, 64], Init::UniformIn);
+    let unit = |word: u32| (word >> 8) as f32 / 16_777_216.0;
+    let values = initial(&linear, 5);
+    let words = (0..640).map(|i| Stream::of_path("linear[0].weight").word(5, 0, i));
+    assert!(values.iter().zip(words).all(|(&v, word)| v == -0.125 + 0.25 * unit(word)));
+}
+
+#[test]
+fn initial_weights_have_the_deviations_of_the_papers() {
+    let groups_of_two = vec![64, 16, 3, 3];
+    for (init, variance) in [
+        (Init::HeNormalOut, 2.0 / (9.0 * 64.0)),
+        (Init::HeNormalIn, 2.0 / (9.0 * 16.0)),
+        (Init::Normal { deviation: 0.01 }, 1e-4),
+        (Init::UniformIn, 1.0 / (3.0 * 9.0 * 16.0)),
+        (Init::Zeros, 0.0),
+    ] {
+        let values = initial(&weight("w", groups_of_two.clone(), init), 0);
+        let count = values.len() as f64;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let square = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / count;
+        // Six standard errors; those of the variance are sqrt(2 / n) of it for a normal weight, less for a uniform one.
+        assert!(mean.abs() <= 6.0 * (variance / count).sqrt(), "{init}: {mean}");
+        assert!((square - variance).abs() <= 6.0 * (2.0 / count).sqrt() * variance, "{init}: {square}");
+    }
+    let seeds = [0, 1].map(|seed| initial(&weight("w", vec![4, 4], Init::HeNormalIn), seed));
+    assert_ne!(seeds[0], seeds[1]);
+}
+
+/// Rates by hand: 0.1, three steps an epoch.
+#[test]
+fn schedules_follow_their_tables() {
+    let rates = |schedule: Vec<Schedule>, epochs| {
+        let mut recipe = recipe(epochs);
+        (recipe.optimizer.lr, recipe.schedule) = (0.1, schedule);
+        (0..3 * epochs as u64).map(|step| recipe.rate(step, 3)).collect::<Vec<f64>>()
+    };
+    let close = |rates: Vec<f64>, table: &[f64]| {
+        assert_eq!(rates.len(), table.len());
+        assert!(rates.iter().zip(table).all(|(a, b)| (a - b).abs() < 1e-15), "{rates:?} for {table:?}");
+    };
+    close(rates(vec![], 1), &[0.1, 0.1, 0.1]);
+    let steps = Schedule::Steps { after: vec![1, 2], factor: 0.1 };
+    close(rates(vec![steps.clone()], 3), &[0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001]);
+    // (1 + cos(pi t / 6)) / 2: 1, (2 + sqrt 3) / 4, 3/4, 1/2, 1/4, (2 - sqrt 3) / 4.
+    let root = 3.0f64.sqrt();
+    let cosine = [1.0, (2.0 + root) / 4.0, 0.75, 0.5, 0.25, (2.0 - root) / 4.0].map(|f| 0.1 * f);
+    close(rates(vec![Schedule::Cosine { per_step: true }], 2), &cosine);
+    close(rates(vec![Schedule::Cosine { per_step: false }], 2), &[0.1, 0.1, 0.1, 0.05, 0.05, 0.05]);
+    let warmup = Schedule::Warmup { epochs: 1 };
+    let third = 0.1 / 3.0;
+    close(rates(vec![warmup, steps], 2), &[third, 2.0 * third, 0.1, 0.01, 0.01, 0.01]);
+}
