@@ -1,5 +1,7 @@
 //! The standard library: `stdlib/*.sd`, compiled into the binary.
 
+use std::collections::BTreeSet;
+
 /// Every module: its name in `use std.NAME`, and its text.
 pub const MODULES: &[(&str, &str)] = &[
     ("preresnet", include_str!("../stdlib/preresnet.sd")),
@@ -18,17 +20,18 @@ pub fn text(module: &str) -> Option<&'static str> {
 
 /// The module that defines `name`, so that an unknown name can be answered with its `use`.
 pub fn home_of(name: &str) -> Option<&'static str> {
-    MODULES.iter().find(|(_, text)| defines(text, name)).map(|(module, _)| *module)
+    MODULES.iter().find(|(_, text)| defined(text).contains(name)).map(|(module, _)| *module)
 }
 
-/// Whether a line of `text` opens an item called `name`. Reads the lines, not the grammar, so that it also answers for
-/// an item that could not be parsed.
-pub fn defines(text: &str, name: &str) -> bool {
+/// The names after which a line of `text` opens an item. Reads the lines, not the grammar, so that it also knows an item
+/// that could not be parsed.
+pub fn defined(text: &str) -> BTreeSet<String> {
     const KEYWORDS: [&str; 6] = ["const", "fn", "block", "family", "regularizer", "model"];
-    text.lines().any(|line| {
-        let mut words = line.trim_start().splitn(2, ' ');
-        let (keyword, rest) = (words.next().unwrap_or(""), words.next().unwrap_or("").trim_start());
+    let name = |line: &str| {
+        let (keyword, rest) = line.trim_start().split_once(' ')?;
+        let rest = rest.trim_start();
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        KEYWORDS.contains(&keyword) && &rest[..end] == name
-    })
+        (KEYWORDS.contains(&keyword) && end > 0).then(|| rest[..end].to_owned())
+    };
+    text.lines().filter_map(name).collect()
 }

@@ -18,6 +18,6 @@ pub struct Args {
 
 pub fn run(args: &Args) -> ExitCode {
     let mut session = Session::default();
-    driver::parse_file(&mut session, &Input::named(&args.file));
+    driver::check(&mut session, &Input::named(&args.file));
     report(&session, args.format)
 }

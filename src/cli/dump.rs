@@ -1,12 +1,16 @@
 //! `sdc dump`: what a stage of the pipeline makes of a program, as deterministic text.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{Format, print, report};
-use crate::driver::{self, Input, Session};
+use super::{Chosen, Format, print, report};
+use crate::codegen::clif;
+use crate::device::cpu;
+use crate::driver::{self, Input, Plans, Session};
+use crate::kernel::{Kernel, Plan};
+use crate::lower::{Mode, lower};
 
 /// Print what a stage makes of a program.
 #[derive(clap::Args)]
@@ -14,8 +18,8 @@ pub struct Args {
     /// Which stage.
     #[arg(value_enum)]
     stage: Stage,
-    /// The program; `-` reads standard input.
-    file: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 /// The stages that can be printed, in their order.
@@ -23,14 +27,68 @@ pub struct Args {
 enum Stage {
     /// The syntax tree.
     Ast,
+    /// The network: layers by path, shapes, rules.
+    Net,
+    /// The graph of the forward pass.
+    Graph,
+    /// The graph of a training step: forward, gradients, update.
+    Grad,
+    /// The fused kernels of a training step and of the test-time pass.
+    Kernels,
+    /// The Cranelift code of those kernels.
+    Clif,
 }
 
 pub fn run(args: &Args) -> ExitCode {
     let mut session = Session::default();
-    let input = Input::named(&args.file);
-    let text = match args.stage {
-        Stage::Ast => driver::parse_file(&mut session, &input).map(|file| file.to_string()),
-    };
-    print(text.unwrap_or_default());
+    print(text(args.stage, &args.chosen, &mut session).unwrap_or_default());
     report(&session, Format::Text)
+}
+
+fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> {
+    let input = Input::named(&chosen.file);
+    if stage == Stage::Ast {
+        return driver::parse_file(session, &input).map(|file| file.to_string());
+    }
+    let built = driver::build(session, &input, &chosen.choice())?;
+    let recipe = built.recipe.as_ref();
+    let graphs = || driver::graphs(&built.network, recipe);
+    Some(match stage {
+        Stage::Ast => unreachable!("printed above"),
+        Stage::Net => built.network.to_string(),
+        Stage::Graph => {
+            let mode = recipe.map_or(Mode::Test, |recipe| Mode::Train { loss: recipe.loss });
+            lower(&built.network, mode).to_string()
+        }
+        Stage::Grad => {
+            let graphs = graphs();
+            graphs.train.unwrap_or(graphs.test).to_string()
+        }
+        Stage::Kernels => each_plan(&plans(graphs(), recipe), &|plan| plan.to_string()),
+        Stage::Clif => each_plan(&plans(graphs(), recipe), &functions),
+    })
+}
+
+fn plans(graphs: driver::Graphs, recipe: Option<&crate::net::Recipe>) -> Plans {
+    driver::plans(&graphs, recipe.map_or(1, |recipe| recipe.batch))
+}
+
+fn each_plan(plans: &Plans, print: &dyn Fn(&Plan) -> String) -> String {
+    let mut out = String::new();
+    if let Some(train) = &plans.train {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# A training step\n\n{}", print(train));
+    }
+    let _ = writeln!(out, "# The test-time pass\n\n{}", print(&plans.test));
+    out
+}
+
+fn functions(plan: &Plan) -> String {
+    let target = cpu::target().frontend_config();
+    let mut out = String::new();
+    for map in plan.kernels.iter().flat_map(Kernel::maps) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "; {}\n{}", map.name, clif::function(map, &plan.buffers, target));
+    }
+    out
 }

@@ -4,15 +4,23 @@
 //! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
 
 mod check;
+mod draws;
 mod dump;
+mod eval;
+mod kept;
+mod progress;
+mod summary;
+mod table;
+mod train;
 
 use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::diag;
-use crate::driver::Session;
+use crate::diag::{self, Failure};
+use crate::driver::{Choice, Session};
 
 /// The compiler for residual networks with stochastic regularizers.
 #[derive(Parser)]
@@ -30,6 +38,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Summary(summary::Args),
+    Draws(draws::Args),
+    Train(train::Args),
+    Eval(eval::Args),
     Dump(dump::Args),
 }
 
@@ -37,7 +49,30 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Summary(args) => summary::run(&args),
+        Command::Draws(args) => draws::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Dump(args) => dump::run(&args),
+    }
+}
+
+/// The program that a command works on, and what of it.
+#[derive(clap::Args)]
+struct Chosen {
+    /// The program; `-` reads standard input.
+    file: PathBuf,
+    /// The model, where the program has several.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Set a value by its path, as `train.epochs=5` or `model.depth=20`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+}
+
+impl Chosen {
+    fn choice(&self) -> Choice {
+        Choice { model: self.model.clone(), sets: self.sets.clone() }
     }
 }
 
@@ -62,6 +97,19 @@ fn report(session: &Session, format: Format) -> ExitCode {
         }
     }
     if session.problems.has_errors() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+/// Says why a run cannot go on.
+fn failed(failure: &Failure) -> ExitCode {
+    // Nothing is left to be told where standard error itself is gone.
+    let _ = writeln!(std::io::stderr(), "{failure}");
+    ExitCode::from(1)
+}
+
+/// As many threads as asked for, else one a processor.
+fn threads(asked: Option<usize>) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.unwrap_or_else(processors).max(1)
 }
 
 /// Writes to standard output; a reader that has had enough, as in `sdc dump … | head`, is no failure.

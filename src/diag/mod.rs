@@ -13,6 +13,8 @@ pub use failure::Failure;
 pub use render::{render, render_json};
 pub use words::{counted, listed};
 
+use std::collections::BTreeSet;
+
 use crate::source::Span;
 
 /// How bad a problem is.
@@ -120,12 +122,13 @@ pub const MAX_SHOWN: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
+    seen: BTreeSet<(Span, Code, String)>,
 }
 
 impl Problems {
     /// Adds one; the same problem at the same place is kept once.
     pub fn push(&mut self, problem: Problem) {
-        if !self.list.contains(&problem) {
+        if self.seen.insert((problem.span(), problem.code, problem.message.clone())) {
             self.list.push(problem);
         }
     }
@@ -138,6 +141,11 @@ impl Problems {
     /// Whether any of them refuses the program.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|p| p.severity == Severity::Error)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Whether there is none at all.

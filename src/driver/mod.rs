@@ -4,7 +4,8 @@
 //! stage further and returns that stage's noun; where a stage leaves errors, the next does not run.
 //!
 //! ```text
-//! read → parse → …
+//! read → parse → resolve → check types → elaborate → lower → differentiate, update, sweep → fuse → compile
+//!        tree    program   typed program  network     graph                                  plan   engine
 //! ```
 //!
 //! Absence: no analysis; a stage that needs a decision makes it itself.
@@ -12,9 +13,19 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::device::cpu::CpuEngine;
 use crate::diag::{Problem, Problems, codes};
+use crate::elaborate::{self, Built};
+use crate::fuse;
+use crate::graph::Graph;
+use crate::kernel::Plan;
+use crate::lower::{Mode, lower};
+use crate::net::{Network, Recipe};
+use crate::passes;
+use crate::resolve::{self, Override};
 use crate::source::{DiskLoader, LoadError, MAX_SOURCE_BYTES, SourceId, Sources, Span};
 use crate::syntax::{self, tree};
+use crate::typing;
 
 /// Where a program comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +84,94 @@ pub struct Session {
     pub problems: Problems,
 }
 
+/// What of a program a command works on, as the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The model; where the program leaves no doubt it need not be named.
+    pub model: Option<String>,
+    /// Values set by their paths, as `train.epochs=5`.
+    pub sets: Vec<String>,
+}
+
+/// The graphs of a network.
+#[derive(Debug)]
+pub struct Graphs {
+    /// A training step, where there is a recipe.
+    pub train: Option<Graph>,
+    /// The test-time pass.
+    pub test: Graph,
+}
+
+/// The plans of a network, over one arena.
+#[derive(Clone, Debug)]
+pub struct Plans {
+    /// A training step, where there is a recipe.
+    pub train: Option<Plan>,
+    /// The test-time pass.
+    pub test: Plan,
+}
+
+impl Plans {
+    /// Bytes that a step works in on the CPU, known before it is compiled.
+    pub fn bytes(&self, threads: usize) -> u64 {
+        CpuEngine::bytes(self.train.as_ref(), &self.test, threads)
+    }
+}
+
 /// Reads and parses a program; `None` where it cannot be read.
 pub fn parse_file(session: &mut Session, input: &Input) -> Option<tree::File> {
     let source = read(session, input)?;
     Some(syntax::parse(source, &session.sources.get(source).text, &mut session.problems))
+}
+
+/// Finds every mistake of a program: all that its text says is checked, and each of its models is built.
+pub fn check(session: &mut Session, input: &Input) {
+    let Some(source) = read(session, input) else { return };
+    let Session { sources, problems } = session;
+    let program = resolve::load(source, sources, &DiskLoader::new(input.folder()), problems);
+    let typed = typing::check(&program, sources, problems);
+    elaborate::check(&typed, sources, problems);
+}
+
+/// Builds the chosen model with its recipe; none where a problem refuses either.
+pub fn build(session: &mut Session, input: &Input, choice: &Choice) -> Option<Built> {
+    let source = read(session, input)?;
+    let Session { sources, problems } = session;
+    let mut program = resolve::load(source, sources, &DiskLoader::new(input.folder()), problems);
+    let sets: Vec<_> = choice.sets.iter().filter_map(|set| Override::parse(set, sources, problems)).collect();
+    let chosen = program.choose(choice.model.as_deref(), problems);
+    if let Some(chosen) = chosen {
+        program.set(chosen, &sets, problems);
+    }
+    let typed = typing::check(&program, sources, problems);
+    let built = elaborate::build(&typed, chosen?, sources, problems)?;
+    if problems.has_errors() {
+        return None;
+    }
+    debug_assert_eq!(built.network.verify(), Ok(()));
+    Some(built)
+}
+
+/// The graphs of a network: for training where there is a recipe, and for test.
+pub fn graphs(network: &Network, recipe: Option<&Recipe>) -> Graphs {
+    let train = recipe.map(|recipe| {
+        let mut graph = lower(network, Mode::Train { loss: recipe.loss });
+        passes::training(&mut graph, recipe);
+        graph
+    });
+    Graphs { train, test: lower(network, Mode::Test) }
+}
+
+/// The plans of a network for at most `batch` images.
+pub fn plans(graphs: &Graphs, batch: usize) -> Plans {
+    let persistent = fuse::persistent(graphs.train.as_ref().unwrap_or(&graphs.test));
+    let plan = |graph: &Graph| fuse::plan(graph, &persistent, batch);
+    Plans { train: graphs.train.as_ref().map(plan), test: plan(&graphs.test) }
+}
+
+/// The engine that runs the plans on the CPU.
+pub fn compile(plans: Plans, threads: usize) -> CpuEngine {
+    CpuEngine::new(plans.train, plans.test, threads)
 }
 
 fn read(session: &mut Session, input: &Input) -> Option<SourceId> {

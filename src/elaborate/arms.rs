@@ -233,7 +233,7 @@ fn projection(branch: Shape, shortcut: &Arm, input: Shape) -> String {
         let size = if down > 1 { format!("avg_pool({down})") } else { String::new() };
         let wide = if channels > input.channels { format!("pad_channels({channels})") } else { String::new() };
         let parts: Vec<String> = [size, wide].into_iter().filter(|p| !p.is_empty()).collect();
-        if !parts.is_empty() && (down == 1 || (input.height % down == 0 && input.width % down == 0)) {
+        if !parts.is_empty() && (down == 1 || (input.height.is_multiple_of(down) && input.width.is_multiple_of(down))) {
             fits.push(format!("`shortcut {{ {} }}`", parts.join("; ")));
         }
     }

@@ -11,6 +11,11 @@ use crate::syntax::tree::Name;
 use crate::typing::program::{Args, Expr, For, Item, Require, RuleCall, Stmt, StmtKind};
 use crate::typing::tables::LayerSpec;
 
+/// The longest path, in bytes.
+const MAX_PATH: usize = 4096;
+/// The longest text of a rule's call, in characters.
+const MAX_CALL: usize = 200;
+
 impl<'a> Machine<'a> {
     /// Runs statements; what they build goes onto the line.
     pub fn body(&mut self, frame: &mut Frame, line: &mut Line, body: &'a [Stmt]) -> Run<()> {
@@ -80,6 +85,11 @@ impl<'a> Machine<'a> {
             Some(alias) => (alias.text.clone(), alias.span),
             None => (numbered(line), span),
         };
+        if line.path.as_str().len() + part.len() > MAX_PATH {
+            let message = format!("a path of more than {MAX_PATH} characters");
+            let help = "use shorter names, or nest fewer parts";
+            return Err(self.stop(Problem::error(codes::TOO_BIG, place, message, help)));
+        }
         line.claim(&part, place).map_err(|first| {
             let whole = match line.path.as_str() {
                 "" => "the network".to_owned(),
@@ -117,9 +127,9 @@ impl<'a> Machine<'a> {
 
     /// Runs a body after which the presets that it sets are gone.
     pub fn with_presets<T>(&mut self, inside: impl FnOnce(&mut Self) -> Run<T>) -> Run<T> {
-        let before = self.built.presets.len();
+        let before = self.built.presets.clone();
         let result = inside(self);
-        self.built.presets.truncate(before);
+        self.built.presets = before;
         result
     }
 
@@ -173,18 +183,28 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A call as the text has it, white space made even.
+    /// A call as the text has it, without comments and with even white space; what is too long for a line is cut.
     pub fn call_text(&self, call: &RuleCall) -> String {
-        self.sources.text(call.span).split_whitespace().collect::<Vec<_>>().join(" ")
+        let lines = self.sources.text(call.span).lines();
+        let bare = lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+        let mut text = bare.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+        // As if it stood on one line: no blanks inside brackets, no comma before the last.
+        for (written, even) in [("( ", "("), ("[ ", "["), (" )", ")"), (" ]", "]"), (",)", ")"), (",]", "]")] {
+            text = text.replace(written, even);
+        }
+        if let Some((cut, _)) = text.char_indices().nth(MAX_CALL) {
+            text.truncate(cut);
+            text.push('…');
+        }
+        text
     }
 
     fn preset(&mut self, frame: &Frame, layer: &'static LayerSpec, args: &'a Args) -> Run<()> {
-        for (param, arg) in layer.params.iter().zip(&args.0) {
-            if let Some(arg) = arg {
-                let value = self.argument(frame, arg, param.name)?;
-                self.check_bounds(&value, param.name, param.bounds, arg.span)?;
-                self.built.presets.push((layer.counted_as, param.name, value));
-            }
+        for (index, arg) in &args.0 {
+            let param = &layer.params[*index];
+            let value = self.argument(frame, arg, param.name)?;
+            self.check_bounds(&value, param.name, param.bounds, arg.span)?;
+            self.built.presets.insert((layer.counted_as, param.name), value);
         }
         Ok(())
     }

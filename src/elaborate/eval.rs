@@ -7,6 +7,7 @@ use crate::diag::{Problem, codes};
 use crate::net::{Init, Shape};
 use crate::resolve::ItemId;
 use crate::source::Span;
+use crate::syntax::MAX_NESTING;
 use crate::typing::Type;
 use crate::typing::program::{Args, Axis, BlockCall, Expr, ExprKind, Item, Param, SiteValue};
 use crate::typing::tables::{Bounds, Builtin};
@@ -42,7 +43,7 @@ impl<'a> Machine<'a> {
             }
             ExprKind::Block(call) => {
                 let BoundCall { block, args, .. } = self.block_call(frame, call, e.span)?;
-                Ok(Value::Block(BlockValue { block, bound: args, origin: e.span }.into()))
+                self.block_value(block, args, e.span)
             }
             ExprKind::Fact(of, name) => self.fact(frame, of, name),
             ExprKind::List(elements) => {
@@ -89,6 +90,14 @@ impl<'a> Machine<'a> {
 
     /// The value that `what` takes, as one of its type.
     pub fn convert(&mut self, frame: &Frame, value: Value, ty: Type, what: &str, span: Span) -> Run<Value> {
+        if let (Value::List(values), Some(element)) = (&value, ty.element().filter(|_| ty.lists > 0)) {
+            let mut converted = Vec::with_capacity(values.len());
+            for value in values.iter() {
+                self.step(span)?;
+                converted.push(self.convert(frame, value.clone(), element, what, span)?);
+            }
+            return Ok(Value::List(converted.into()));
+        }
         let is = value.with_article();
         value.convert(ty).map_err(|unfit| match unfit {
             Unfit::Probability(p) => {
@@ -119,10 +128,8 @@ impl<'a> Machine<'a> {
     /// The arguments of a call that the text writes out, by parameter.
     pub fn arguments(&mut self, frame: &Frame, args: &'a Args, params: &'a [Param]) -> Run<Vec<Option<Value>>> {
         let mut values = vec![None; params.len()];
-        for ((value, arg), param) in values.iter_mut().zip(&args.0).zip(params) {
-            if let Some(arg) = arg {
-                *value = Some(self.argument(frame, arg, &param.name.text)?);
-            }
+        for (index, arg) in &args.0 {
+            values[*index] = Some(self.argument(frame, arg, &params[*index].name.text)?);
         }
         Ok(values)
     }
@@ -145,6 +152,41 @@ impl<'a> Machine<'a> {
             frame.set(slot, value);
         }
         Ok(())
+    }
+
+    /// A block with arguments bound. Blocks that are bound in blocks nest, and so are counted.
+    fn block_value(&mut self, block: ItemId, bound: Vec<Option<Value>>, origin: Span) -> Run<Value> {
+        let mut depth = 0;
+        for value in bound.iter().flatten() {
+            depth = depth.max(self.block_depth(value, origin)?);
+        }
+        if depth >= MAX_NESTING {
+            let message = format!("more than {MAX_NESTING} blocks bound in one another");
+            return Err(self.stop(Problem::error(codes::TOO_DEEP, origin, message, "bind fewer")));
+        }
+        Ok(Value::Block(BlockValue { block, bound, depth: depth + 1, origin }.into()))
+    }
+
+    fn block_depth(&mut self, value: &Value, span: Span) -> Run<usize> {
+        self.step(span)?;
+        match value {
+            Value::Block(block) => Ok(block.depth),
+            Value::List(values) => {
+                let mut depth = 0;
+                for value in values.iter() {
+                    depth = depth.max(self.block_depth(value, span)?);
+                }
+                Ok(depth)
+            }
+            Value::Int(_)
+            | Value::Real(_)
+            | Value::Bool(_)
+            | Value::Str(_)
+            | Value::Range(..)
+            | Value::Level(_)
+            | Value::Init(_)
+            | Value::Draw(_) => Ok(0),
+        }
     }
 
     /// Which block a call means, with its arguments.

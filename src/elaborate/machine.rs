@@ -11,6 +11,8 @@ use crate::typing::program::{Item, Program, RuleCall};
 
 /// The most steps of an evaluation: each statement, expression and round of a loop is one.
 pub const MAX_STEPS: u64 = 1_000_000;
+/// The most steps of what is evaluated only for a message.
+const QUIET_STEPS: u64 = 1_000;
 /// The deepest nesting of what runs, calls included: twice that of a text.
 const MAX_DEPTH: usize = 2 * MAX_NESTING;
 
@@ -66,7 +68,7 @@ pub(super) struct Machine<'a> {
     pub naming: bool,
     /// What is built.
     pub built: Built<'a>,
-    steps: u64,
+    pub steps: u64,
     depth: usize,
 }
 
@@ -78,8 +80,8 @@ pub(super) struct Built<'a> {
     pub residuals: usize,
     /// The innermost open residual's `l`.
     pub inside: Option<usize>,
-    /// `default LAYER(PARAM: …)`, later ones first in force.
-    pub presets: Vec<(&'static str, &'static str, Value)>,
+    /// `default LAYER(PARAM: …)`, by layer and parameter.
+    pub presets: BTreeMap<(&'static str, &'static str), Value>,
     /// Rules called as layers, by path.
     pub pending: BTreeMap<Path, Pending<'a>>,
 }
@@ -182,10 +184,10 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Evaluates without telling problems or counting for the limits.
+    /// Evaluates something small without telling problems.
     pub fn quietly<T>(&mut self, inside: impl FnOnce(&mut Self) -> Run<T>) -> Option<T> {
         let told = self.problems.clone();
-        let steps = self.steps;
+        let steps = std::mem::replace(&mut self.steps, MAX_STEPS - QUIET_STEPS);
         let result = inside(self).ok();
         *self.problems = told;
         self.steps = steps;

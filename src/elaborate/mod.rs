@@ -40,7 +40,7 @@ pub struct Built {
 
 /// Builds the chosen model and its recipe; none where a problem refuses either.
 pub fn build(program: &Program, chosen: Chosen, sources: &Sources, problems: &mut Problems) -> Option<Built> {
-    let network = network(program, chosen.model, sources, problems);
+    let (network, _) = network(program, chosen.model, 0, sources, problems);
     let train = chosen.train.and_then(|n| program.trains.get(n));
     let recipe = train.map(|t| recipe::recipe(&mut Machine::new(program, sources, problems), t, network.as_ref()));
     match recipe {
@@ -52,10 +52,16 @@ pub fn build(program: &Program, chosen: Chosen, sources: &Sources, problems: &mu
 
 /// Builds everything that the user's own file says: each model whose parameters all have defaults, with its recipes.
 pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) {
+    let mut steps = 0;
     for &id in &program.models {
         let Item::Model(model) = &program.items[id.index()] else { continue };
+        // The limit is the program's; the model that has reached it has said so.
+        if steps > MAX_STEPS {
+            break;
+        }
         if model.params.iter().all(|p| p.default.is_some()) {
-            let network = network(program, id, sources, problems);
+            let (network, taken) = network(program, id, steps, sources, problems);
+            steps = taken;
             for train in program.trains.iter().filter(|t| t.model == Some(id)) {
                 recipe::recipe(&mut Machine::new(program, sources, problems), train, network.as_ref());
             }
@@ -63,14 +69,26 @@ pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) {
     }
 }
 
-/// Builds one model with the defaults of its parameters.
-fn network(program: &Program, id: ItemId, sources: &Sources, problems: &mut Problems) -> Option<Network> {
+/// Builds one model with the defaults of its parameters, `steps` having been taken before; and how many are then.
+fn network(
+    program: &Program,
+    id: ItemId,
+    steps: u64,
+    sources: &Sources,
+    problems: &mut Problems,
+) -> (Option<Network>, u64) {
     let mut machine = Machine::new(program, sources, problems);
+    machine.steps = steps;
     let name = program.items[id.index()].name();
-    let draft = machine.model(id, Vec::new(), name.span).ok()?;
-    let (body, output) = (draft.line.nodes, draft.line.shape);
+    let draft = machine.model(id, Vec::new(), name.span).ok();
     let residuals = machine.built.residuals;
-    Some(Network { name: name.text.clone(), input: draft.input, body, output, residuals })
+    let network = draft.map(|draft| {
+        let (input, body, output) = (draft.input, draft.line.nodes, draft.line.shape);
+        let network = Network { name: name.text.clone(), input, body, output, residuals };
+        debug_assert_eq!(network.verify(), Ok(()), "what is built keeps its invariants");
+        network
+    });
+    (network, machine.steps)
 }
 
 /// A model's network with its rules.

@@ -1,10 +1,10 @@
 //! `place RULE on SELECTION`: rules onto residuals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::machine::{Frame, Machine, Run, SiteInfo};
 use super::rule::{never_drawn, perturbs};
-use crate::diag::{Problem, codes, counted, listed, nearest};
+use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, nearest};
 use crate::net::{Arm, LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
 use crate::source::Span;
 use crate::syntax::tree::At;
@@ -12,6 +12,9 @@ use crate::typing::program::{Item, Place};
 
 /// The most patterns that a message proposes.
 const MAX_PROPOSED: usize = 4;
+
+/// The most patterns among which a misspelt one's neighbour is looked for.
+const MAX_COMPARED: usize = 256;
 
 /// A rule with the residual that it goes to.
 struct Chosen {
@@ -26,6 +29,7 @@ impl<'a> Machine<'a> {
         let mut chosen = Vec::new();
         let mut frame = frame.clone();
         for residual in &residuals {
+            self.step(place.span)?;
             if place.pattern.as_ref().is_some_and(|p| !residual.path.matches(p)) {
                 continue;
             }
@@ -41,7 +45,8 @@ impl<'a> Machine<'a> {
             chosen.push(Chosen { l: residual.l, rule });
         }
         if chosen.is_empty() {
-            let problem = selects_nothing(place, &residuals, self.sources.text(place.on));
+            let read_on = self.problems.len() <= MAX_SHOWN;
+            let problem = selects_nothing(place, &residuals, self.sources.text(place.on), read_on);
             return Err(self.stop(problem));
         }
         self.advise(place, &residuals, &chosen);
@@ -224,8 +229,8 @@ fn body_ends_in_bn(body: &[Node]) -> Option<bool> {
     })
 }
 
-/// What to say where a placement selects no residual.
-fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str) -> Problem {
+/// What to say where a placement selects no residual; where nobody reads on, without neighbours.
+fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str, read_on: bool) -> Problem {
     if residuals.is_empty() {
         let help = "write a `residual { … }` in the network, or call the rule as a layer";
         return Problem::error(
@@ -249,9 +254,12 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str) -> Pro
         return Problem::error(codes::SELECTS_NOTHING, filter.span, message, help);
     }
     let message = format!("`{pattern}` selects no residual");
+    let problem = Problem::error(codes::SELECTS_NOTHING, place.on, message, "take `residuals`, or a path that exists");
+    if !read_on {
+        return problem;
+    }
     let patterns = patterns(residuals);
-    let problem = Problem::error(codes::SELECTS_NOTHING, place.on, message, "");
-    match nearest(pattern, patterns.iter().map(String::as_str)) {
+    match nearest(pattern, patterns.iter().take(MAX_COMPARED).map(String::as_str)) {
         Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
         None => {
             let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();
@@ -263,9 +271,9 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str) -> Pro
 
 /// Patterns that select residuals, the widest first: `group[0].*`, then whole paths.
 fn patterns(residuals: &[&Residual]) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
     let mut add = |pattern: String| {
-        if !all.contains(&pattern) {
+        if seen.insert(pattern.clone()) {
             all.push(pattern);
         }
     };

@@ -58,7 +58,7 @@ fn collect<'a>(e: &'a Expr, leaves: &mut Vec<&'a Expr>) {
         ExprKind::If(choice) => {
             [&choice.cond, &choice.then, &choice.otherwise].into_iter().for_each(|e| collect(e, leaves))
         }
-        ExprKind::Call(_, args) => args.0.iter().flatten().for_each(|e| collect(e, leaves)),
+        ExprKind::Call(_, args) => args.0.iter().for_each(|(_, e)| collect(e, leaves)),
     }
 }
 

@@ -12,11 +12,6 @@ pub(super) struct TableArgs {
 }
 
 impl TableArgs {
-    /// Of parameters with these values.
-    pub fn new(params: &'static [ParamSpec], values: Vec<Option<Value>>) -> Self {
-        TableArgs { params, values }
-    }
-
     pub fn get(&self, name: &str) -> Option<&Value> {
         let i = self.params.iter().position(|p| p.name == name)?;
         self.values[i].as_ref()
@@ -87,25 +82,16 @@ impl<'a> Machine<'a> {
         frame: &Frame,
         params: &'static [ParamSpec],
         args: &'a Args,
-        layer: &str,
+        layer: &'static str,
     ) -> Run<TableArgs> {
-        let mut values = Vec::new();
-        for (param, arg) in params.iter().zip(&args.0) {
-            values.push(match arg {
-                Some(arg) => {
-                    let value = self.argument(frame, arg, param.name)?;
-                    self.check_bounds(&value, param.name, param.bounds, arg.span)?;
-                    Some(value)
-                }
-                None => self.family_preset(layer, param.name).or_else(|| preset(param.preset)),
-            });
+        let family = |param: &ParamSpec| self.built.presets.get(&(layer, param.name)).cloned();
+        let mut values: Vec<_> = params.iter().map(|p| family(p).or_else(|| preset(p.preset))).collect();
+        for (index, arg) in &args.0 {
+            let param = &params[*index];
+            let value = self.argument(frame, arg, param.name)?;
+            self.check_bounds(&value, param.name, param.bounds, arg.span)?;
+            values[*index] = Some(value);
         }
-        Ok(TableArgs::new(params, values))
-    }
-
-    /// What the family set for all layers of a kind, the latest word first.
-    fn family_preset(&self, layer: &str, param: &str) -> Option<Value> {
-        let found = self.built.presets.iter().rev().find(|(l, p, _)| *l == layer && *p == param);
-        found.map(|(_, _, value)| value.clone())
+        Ok(TableArgs { params, values })
     }
 }

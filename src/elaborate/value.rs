@@ -31,6 +31,8 @@ pub(super) struct BlockValue {
     pub block: ItemId,
     /// By parameter.
     pub bound: Vec<Option<Value>>,
+    /// How many blocks are bound in one another, this one included.
+    pub depth: usize,
     /// Where the text writes it.
     pub origin: Span,
 }
@@ -44,15 +46,10 @@ pub(super) enum Unfit {
 }
 
 impl Value {
-    /// The value as one of type `ty`.
+    /// The value, which is no list, as one of type `ty`.
     pub fn convert(self, ty: Type) -> Result<Value, Unfit> {
-        if let Some(element) = ty.element().filter(|_| ty.lists > 0) {
-            return match self {
-                Value::List(values) => {
-                    values.iter().cloned().map(|v| v.convert(element)).collect::<Result<_, _>>().map(Value::List)
-                }
-                _ => Err(Unfit::Type),
-            };
+        if ty.lists > 0 {
+            return Err(Unfit::Type);
         }
         match (ty.base, self) {
             (Base::Any, value) => Ok(value),
@@ -107,7 +104,7 @@ impl Value {
         }
     }
 
-    /// Whether two values are the same; numbers by their value.
+    /// Whether two values are the same: numbers by their value, blocks by their definition, whatever is bound.
     pub fn equals(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Int(a), Value::Int(b)) => a == b,
@@ -116,15 +113,7 @@ impl Value {
             (Value::Range(a, b), Value::Range(c, d)) => a == c && b == d,
             (Value::Level(a), Value::Level(b)) => a == b,
             (Value::Init(a), Value::Init(b)) => a == b,
-            (Value::Block(a), Value::Block(b)) => {
-                let same = |(a, b): (&Option<Value>, &Option<Value>)| match (a, b) {
-                    (Some(a), Some(b)) => a.equals(b),
-                    (None, None) => true,
-                    (Some(_), None) | (None, Some(_)) => false,
-                };
-                a.block == b.block && a.bound.iter().zip(&b.bound).all(same)
-            }
-            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.equals(b)),
+            (Value::Block(a), Value::Block(b)) => a.block == b.block,
             (a, b) => matches!((a.number(), b.number()), (Some(a), Some(b)) if a == b),
         }
     }

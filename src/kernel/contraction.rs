@@ -188,7 +188,7 @@ impl Contraction {
         let fail = |what: &str| Err(format!("contraction {}: {what}", self.name));
         let s = &self.sizes;
         let side = |n: usize| (n + 2 * s.pad).checked_sub(s.dilation * (s.kernel - 1) + 1).map(|r| r / s.stride + 1);
-        if s.inputs % s.groups != 0 || s.outputs % s.groups != 0 {
+        if !s.inputs.is_multiple_of(s.groups) || !s.outputs.is_multiple_of(s.groups) {
             return fail("the groups do not divide its channels");
         }
         if side(s.height) != Some(s.out_height) || side(s.width) != Some(s.out_width) {

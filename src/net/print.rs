@@ -27,7 +27,11 @@ fn body(nodes: &[Node], outer: &Path, depth: usize, f: &mut fmt::Formatter<'_>) 
         Node::Group(n) => group(n, outer, depth, f),
         Node::Residual(n) => residual(n, outer, depth, f),
         Node::Concat(n) => {
-            line(depth, n.path.tail(outer), format_args!("concat -> {}", n.output), f)?;
+            let tail = match n.path.tail(outer) {
+                "" => "concat",
+                tail => tail,
+            };
+            line(depth, tail, format_args!("concat -> {}", n.output), f)?;
             n.arms.iter().try_for_each(|a| arm(a, &n.path, depth + 1, f))
         }
         Node::Gate(n) => {

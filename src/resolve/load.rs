@@ -1,6 +1,6 @@
 //! Reads a program's modules and builds their scopes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Import, Item, ItemId, Module, Program, item_name};
 use crate::diag::{Problem, Problems, codes, listed, nearest};
@@ -51,11 +51,11 @@ impl Loading<'_> {
         let text = self.sources.get(source).text.clone();
         let mut found = Problems::default();
         let file = syntax::parse(source, &text, &mut found);
-        let whole = !found.has_errors();
+        let unreadable = if found.has_errors() { stdlib::defined(&text) } else { BTreeSet::new() };
         self.problems.extend(found);
         let index = self.program.modules.len();
         let library = matches!(key, Key::Library(_));
-        self.program.modules.push(Module { source, file, library, whole, scope: BTreeMap::new() });
+        self.program.modules.push(Module { source, file, library, unreadable, scope: BTreeMap::new() });
         self.known.insert(key.clone(), index);
         self.open.push(key.clone());
         for i in 0..self.program.modules[index].file.items.len() {
@@ -106,7 +106,7 @@ impl Loading<'_> {
                 self.bind(module, name, item);
                 continue;
             }
-            if self.program.may_be_unreadable(from, &name.text, self.sources) {
+            if target.unreadable.contains(&name.text) {
                 continue;
             }
             let own = target.scope.iter().filter(|(_, i)| self.program.items[i.item.index()].module == from);

@@ -7,12 +7,12 @@
 mod load;
 mod set;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use load::load;
 pub use set::{Chosen, Override};
 
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{SourceId, Span};
 use crate::syntax::tree;
 
 /// A program: the text that the user named and everything that it uses.
@@ -36,8 +36,8 @@ pub struct Module {
     pub file: tree::File,
     /// Whether it is part of the standard library.
     pub library: bool,
-    /// Whether every item of it could be read.
-    pub whole: bool,
+    /// The names of items that could not be read: to use one is no second mistake.
+    pub unreadable: BTreeSet<String>,
     /// The names that its items can use, its own and those it imports.
     pub scope: BTreeMap<String, Import>,
 }
@@ -88,12 +88,6 @@ impl Program {
     /// The user's own file.
     pub fn main(&self) -> &Module {
         &self.modules[0]
-    }
-
-    /// Whether an unknown `name` may be that of an item which could not be read, so that it is no second mistake.
-    pub fn may_be_unreadable(&self, module: usize, name: &str, sources: &Sources) -> bool {
-        let module = &self.modules[module];
-        !module.whole && crate::stdlib::defines(&sources.get(module.source).text, name)
     }
 }
 

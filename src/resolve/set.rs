@@ -61,7 +61,7 @@ impl Program {
             (None, [], [(name, _)]) => &name.text,
             (None, [], []) => {
                 // Where an item could not be read, the model may be that one.
-                if self.main().whole {
+                if self.main().unreadable.is_empty() {
                     let help = "add `model NAME { input image[3, 32, 32]; net … }`";
                     problems.push(Problem::error(codes::BAD_MODEL, top, "the program has no model", help));
                 }
@@ -205,10 +205,14 @@ fn arguments<'a>(entry: &'a mut tree::Entry, name: &str) -> Option<&'a mut Vec<t
     (given || (!braces && !args.is_empty())).then_some(args)
 }
 
+/// Gives an argument a new value. A lone argument without a name is taken for the one that is meant.
 fn set_argument(args: &mut Vec<tree::Arg>, name: &tree::Name, value: &tree::Expr) {
-    match args.iter_mut().find(|a| a.name.as_ref().is_some_and(|n| n.text == name.text)) {
-        Some(arg) => arg.value = value.clone(),
-        None => args.push(tree::Arg { name: Some(name.clone()), value: value.clone() }),
+    let new = tree::Arg { name: Some(name.clone()), value: value.clone() };
+    let same = |arg: &tree::Arg| arg.name.as_ref().is_some_and(|n| n.text == name.text);
+    match args.iter().position(same) {
+        Some(i) => args[i] = new,
+        None if args.len() == 1 && args[0].name.is_none() => args[0] = new,
+        None => args.push(new),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Text to tree. A text is taken apart into tokens ([`scan`]), split into items ([`items`]), each item is checked for
-//! its nesting ([`limits`]), matched by pest against `grammar/sd.pest` ([`grammar`]) and built into the tree
-//! ([`build`]); where it does not match, [`explain`] says so in people's words.
+//! Text to tree. A text is taken apart into tokens (`scan`), split into items (`items`), each item is checked for
+//! its nesting (`limits`), matched by pest against `grammar/sd.pest` (`grammar`) and built into the tree
+//! (`build`); where it does not match, `explain` says so in people's words.
 //!
 //! Absences: no layer, rule or option is known here by name; no other module sees pest.
 

@@ -1,5 +1,7 @@
 //! Calls: which argument goes to which parameter.
 
+use std::collections::BTreeMap;
+
 use super::program::{Args, BlockCall, Expr, ExprKind, Item};
 use super::scope::{Found, Scope};
 use super::tables::{self, Builtin, DrawKind, FunctionSpec, ParamSpec, Preset};
@@ -14,15 +16,34 @@ use crate::syntax::tree::{self, Arg, Call, ItemKind};
 pub(super) struct Callee<'a> {
     pub name: &'a str,
     pub formals: &'a [Formal],
-    /// `name(a: int, …)`
-    pub signature: String,
+    /// How it is called.
+    pub signature: Signature,
     /// The name at the call.
     pub span: Span,
     /// Where it is defined, if in the program.
     pub defined: Option<Span>,
 }
 
+/// How something is called; written out where a problem shows it.
+pub(super) enum Signature {
+    /// As the text of an item says.
+    Item(ItemId),
+    /// As the table of functions says.
+    Function(&'static str),
+    /// As a table says: its name and its parameters.
+    Table(&'static str, &'static [ParamSpec]),
+}
+
 impl Checker<'_> {
+    /// `name(a: int, …)`
+    fn shown(&self, signature: &Signature) -> String {
+        match signature {
+            Signature::Item(id) => self.item_signature(*id),
+            Signature::Function(text) => (*text).to_owned(),
+            Signature::Table(name, params) => tables::signature(name, params),
+        }
+    }
+
     /// A call as an expression.
     pub(super) fn call(&mut self, scope: &Scope, call: &Call) -> Expr {
         let name = &call.callee;
@@ -98,7 +119,7 @@ impl Checker<'_> {
         let callee = Callee {
             name: &name.text,
             formals: &formals,
-            signature: self.item_signature(id),
+            signature: Signature::Item(id),
             span: call.callee.span,
             defined: Some(name.span),
         };
@@ -111,7 +132,7 @@ impl Checker<'_> {
     }
 
     /// `name(a: int, b: real = 1)`, from the text.
-    pub(super) fn item_signature(&self, id: ItemId) -> String {
+    fn item_signature(&self, id: ItemId) -> String {
         let params: &[tree::Param] = match &self.resolved.item(id).kind {
             ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
             ItemKind::Fn(f) => &f.params,
@@ -139,8 +160,7 @@ impl Checker<'_> {
 
     /// Gives each argument to its parameter.
     pub(super) fn bind(&mut self, scope: &Scope, callee: &Callee<'_>, args: &[Arg], open: bool) -> Args {
-        let mut bound: Vec<Option<Expr>> = vec![None; callee.formals.len()];
-        let mut places: Vec<Option<Span>> = vec![None; callee.formals.len()];
+        let mut bound: BTreeMap<usize, (Span, Expr)> = BTreeMap::new();
         let mut astray = false;
         for (i, arg) in args.iter().enumerate() {
             let index = match &arg.name {
@@ -154,42 +174,40 @@ impl Checker<'_> {
                 continue;
             };
             let place = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
-            if let Some(first) = places[index] {
+            if let Some((first, _)) = bound.get(&index) {
                 let message = format!("`{}` is given twice", callee.formals[index].name);
                 let problem = Problem::error(codes::DUPLICATE_ARGUMENT, place, message, "remove one of the two");
-                self.problems.push(problem.here("the second").label(first, "the first"));
+                self.problems.push(problem.here("the second").label(*first, "the first"));
                 continue;
             }
-            places[index] = Some(place);
-            bound[index] = Some(self.argument(scope, &callee.formals[index], &arg.value));
+            let value = self.argument(scope, &callee.formals[index], &arg.value);
+            bound.insert(index, (place, value));
         }
         if !open {
             self.fill(callee, &mut bound, astray);
         }
-        Args(bound)
+        Args(bound.into_iter().map(|(index, (_, value))| (index, value)).collect())
     }
 
-    /// Says which parameters lack a value, and marks them.
-    fn fill(&mut self, callee: &Callee<'_>, bound: &mut [Option<Expr>], astray: bool) {
-        let mut missing = Vec::new();
-        for (formal, value) in callee.formals.iter().zip(bound.iter_mut()) {
-            if value.is_none() && !formal.optional {
-                missing.push(formal.name.as_str());
-                *value = Some(Expr::broken(callee.span));
-            }
-        }
+    /// Says which parameters lack a value, and marks the call.
+    fn fill(&mut self, callee: &Callee<'_>, bound: &mut BTreeMap<usize, (Span, Expr)>, astray: bool) {
+        let lacks = |(i, formal): &(usize, &Formal)| !formal.optional && !bound.contains_key(i);
+        let missing: Vec<(usize, &Formal)> = callee.formals.iter().enumerate().filter(lacks).collect();
+        let Some((first, _)) = missing.first() else { return };
+        let names: Vec<&str> = missing.iter().map(|(_, formal)| formal.name.as_str()).collect();
+        bound.insert(*first, (callee.span, Expr::broken(callee.span)));
         // A misspelt name is one mistake, not a second one about what it left without a value.
-        if missing.is_empty() || astray {
+        if astray {
             return;
         }
-        let message = format!("`{}` needs {}", callee.name, crate::diag::listed(&missing));
-        let help = format!("it is `{}`", callee.signature);
+        let message = format!("`{}` needs {}", callee.name, crate::diag::listed(&names));
+        let help = format!("it is `{}`", self.shown(&callee.signature));
         let problem = Problem::error(codes::MISSING_ARGUMENT, callee.span, message, help);
         self.problems.push(defined_at(problem, callee));
     }
 
     fn no_such_parameter(&mut self, callee: &Callee<'_>, arg: &Arg) {
-        let is = format!("it is `{}`", callee.signature);
+        let is = format!("it is `{}`", self.shown(&callee.signature));
         let Some(name) = &arg.name else {
             let takes = match callee.formals.len() {
                 0 => "no arguments".to_owned(),
@@ -282,12 +300,14 @@ impl Checker<'_> {
         let callee = Callee {
             name: function.name,
             formals,
-            signature: function.signature.into(),
+            signature: Signature::Function(function.signature),
             span: call.callee.span,
             defined: None,
         };
         let args = self.bind(scope, &callee, &call.args, false);
-        args.0.into_iter().map(|a| a.unwrap_or_else(|| Expr::broken(call.span))).collect()
+        let mut given = args.0.into_iter().peekable();
+        let mut next = |i| given.next_if(|(index, _)| *index == i).map(|(_, value)| value);
+        (0..count).map(|i| next(i).unwrap_or_else(|| Expr::broken(call.span))).collect()
     }
 
     /// `min` and `max`, of one or more numbers.
@@ -325,14 +345,16 @@ impl Checker<'_> {
         let callee = Callee {
             name: function.name,
             formals: &formals,
-            signature: function.signature.into(),
+            signature: Signature::Function(function.signature),
             span: call.callee.span,
             defined: None,
         };
-        let mut args = self.bind(scope, &callee, &call.args, false).0;
-        let level = args.pop().flatten();
+        let (mut source, mut level) = (None, None);
+        for (index, value) in self.bind(scope, &callee, &call.args, false).0 {
+            if index == 0 { source = Some(value) } else { level = Some(value) }
+        }
         let level = level.unwrap_or_else(|| Expr::new(ExprKind::Level(Level::Image), Type::LEVEL, call.span));
-        let source = args.pop().flatten().unwrap_or_else(|| Expr::broken(call.span));
+        let source = source.unwrap_or_else(|| Expr::broken(call.span));
         Expr::new(ExprKind::Draw(kind, source.into(), level.into()), Type::DRAW, call.span)
     }
 
@@ -340,7 +362,7 @@ impl Checker<'_> {
     pub(super) fn table_args(
         &mut self,
         scope: &Scope,
-        (name, params): (&str, &[ParamSpec]),
+        (name, params): (&'static str, &'static [ParamSpec]),
         span: Span,
         args: &[Arg],
         open: bool,
@@ -355,7 +377,7 @@ impl Checker<'_> {
                 optional: !matches!(p.preset, Preset::Required),
             })
             .collect();
-        let signature = tables::signature(name, params);
+        let signature = Signature::Table(name, params);
         self.bind(scope, &Callee { name, formals: &formals, signature, span, defined: None }, args, open)
     }
 }

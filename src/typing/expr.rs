@@ -3,7 +3,7 @@
 use super::program::{Axis, BlockCall, Expr, ExprKind, If, Item};
 use super::scope::{Found, Scope};
 use super::tables::{self, Word};
-use super::{Base, Checker, Type};
+use super::{Base, Checker, MAX_DEPTH, Type};
 use crate::diag::{Problem, codes, listed, nearest};
 use crate::resolve::ItemId;
 use crate::source::Span;
@@ -16,6 +16,19 @@ pub(super) const FEW_OPERATIONS: &str = "a factor is made of draws and numbers w
 impl Checker<'_> {
     /// The typed expression, of whatever type.
     pub(super) fn expr(&mut self, scope: &Scope, e: &tree::Expr) -> Expr {
+        if self.depth == MAX_DEPTH {
+            let message = format!("more than {MAX_DEPTH} levels of expressions wait for one another's types");
+            let help = "declare the types of constants and of functions' results, or define what others need first";
+            self.problems.push(Problem::error(codes::TOO_DEEP, e.span, message, help));
+            return Expr::broken(e.span);
+        }
+        self.depth += 1;
+        let typed = self.expr_kind(scope, e);
+        self.depth -= 1;
+        typed
+    }
+
+    fn expr_kind(&mut self, scope: &Scope, e: &tree::Expr) -> Expr {
         use tree::ExprKind as T;
         let make = |kind, ty| Expr::new(kind, ty, e.span);
         match &e.kind {
@@ -222,7 +235,10 @@ impl Checker<'_> {
             ty = joined;
         }
         let elements = elements.into_iter().map(|e| self.convert(e, ty, "an element")).collect();
-        Expr::new(ExprKind::List(elements), ty.list(), span)
+        match self.list_of(ty, span) {
+            Type::ANY => Expr::broken(span),
+            list => Expr::new(ExprKind::List(elements), list, span),
+        }
     }
 
     fn negation(&mut self, scope: &Scope, x: &tree::Expr, span: Span) -> Expr {
@@ -291,6 +307,11 @@ impl Checker<'_> {
         for side in [&mut a, &mut b] {
             if side.ty.is_drawn() {
                 *side = self.drawn(side, "a comparison");
+            }
+        }
+        for side in [&mut a, &mut b] {
+            if side.ty.lists > 0 {
+                *side = self.wrong_type(side, "a single value", "compare the elements: `a[0] == b[0]`");
             }
         }
         if a.ty.join(b.ty).is_none() {

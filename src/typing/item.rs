@@ -44,7 +44,7 @@ impl Checker<'_> {
     fn params(&mut self, scope: &mut Scope, id: ItemId, params: &[tree::Param]) -> Vec<Param> {
         let formals = self.signatures[id.index()].clone();
         let mut typed = Vec::new();
-        for (param, formal) in params.iter().zip(formals) {
+        for (param, formal) in params.iter().zip(formals.iter()) {
             let default = param.default.as_ref().map(|d| {
                 let value = self.expect(scope, d, formal.ty, &format!("`{}`", formal.name));
                 self.in_bounds(value, &formal.name, formal.bounds)

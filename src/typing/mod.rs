@@ -15,6 +15,7 @@ mod train;
 mod types;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 pub use program::Program;
 pub use types::{Base, Type};
@@ -24,10 +25,17 @@ use self::scope::Scope;
 use crate::diag::{Problem, Problems, codes, listed};
 use crate::resolve::{self, ItemId};
 use crate::source::{Sources, Span};
+use crate::syntax::MAX_NESTING;
 use crate::syntax::tree::{self, ItemKind, Name};
 
 /// The most items that may wait for one another's types.
 const MAX_WAITING: usize = 64;
+/// The deepest nesting of expressions, those included that wait for one another's types: twice that of a text.
+const MAX_DEPTH: usize = 2 * MAX_NESTING;
+/// The most parameters of an item.
+const MAX_PARAMETERS: usize = 128;
+/// The most lists inside one another.
+const MAX_LISTS: u8 = 8;
 
 /// Types every item of a program. What is refused becomes `Broken`; the problems say why.
 pub fn check(resolved: &resolve::Program, sources: &Sources, problems: &mut Problems) -> Program {
@@ -38,6 +46,7 @@ pub fn check(resolved: &resolve::Program, sources: &Sources, problems: &mut Prob
         signatures: Vec::new(),
         done: vec![None; resolved.items.len()],
         waiting: Vec::new(),
+        depth: 0,
         facts: BTreeMap::new(),
         facts_of: BTreeMap::new(),
     };
@@ -62,11 +71,13 @@ struct Checker<'a> {
     sources: &'a Sources,
     problems: &'a mut Problems,
     /// The parameters of each item.
-    signatures: Vec<Vec<Formal>>,
+    signatures: Vec<Rc<[Formal]>>,
     /// The items that are typed.
     done: Vec<Option<Item>>,
     /// The items that are being typed, outermost first.
     waiting: Vec<ItemId>,
+    /// How deep the expressions are whose types wait for that of the one being typed.
+    depth: usize,
     /// The facts that blocks carry, with their type and the place of one of them.
     facts: BTreeMap<String, (Type, Span)>,
     /// Each block's facts.
@@ -127,7 +138,7 @@ impl Checker<'_> {
     }
 
     /// The parameters of an item, from the types that are written.
-    fn signature(&mut self, id: ItemId) -> Vec<Formal> {
+    fn signature(&mut self, id: ItemId) -> Rc<[Formal]> {
         let params: &[tree::Param] = match &self.resolved.item(id).kind {
             ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
             ItemKind::Fn(f) => &f.params,
@@ -135,8 +146,14 @@ impl Checker<'_> {
             ItemKind::Regularizer(r) => &r.params,
             ItemKind::Model(m) => &m.params,
         };
+        if let Some(first) = params.get(MAX_PARAMETERS) {
+            let message = format!("`{}` has more than {MAX_PARAMETERS} parameters", self.name_of(id).text);
+            let help = "split it into several, or pass lists";
+            self.problems.push(Problem::error(codes::TOO_LARGE, first.span, message, help));
+        }
         params
             .iter()
+            .take(MAX_PARAMETERS)
             .map(|p| {
                 let ty = self.written_type(&p.ty);
                 let bounds = if ty == Type::PROB { PROBABILITY } else { tables::Bounds::NONE };
@@ -148,7 +165,10 @@ impl Checker<'_> {
     /// What a written type means.
     fn written_type(&mut self, ty: &tree::Type) -> Type {
         match &ty.kind {
-            tree::TypeKind::List(element) => self.written_type(element).list(),
+            tree::TypeKind::List(element) => {
+                let element = self.written_type(element);
+                self.list_of(element, ty.span)
+            }
             tree::TypeKind::Named(name) => {
                 if let Some((_, ty)) = Type::NAMED.iter().find(|(n, _)| *n == name.text) {
                     return *ty;
@@ -163,6 +183,16 @@ impl Checker<'_> {
                 Type::ANY
             }
         }
+    }
+
+    /// The type of a list of such elements, within reason.
+    fn list_of(&mut self, element: Type, span: Span) -> Type {
+        if element.lists < MAX_LISTS {
+            return element.list();
+        }
+        let message = format!("more than {MAX_LISTS} lists inside one another");
+        self.problems.push(Problem::error(codes::TOO_DEEP, span, message, "use flatter lists"));
+        Type::ANY
     }
 
     /// Types the facts of a block, which see top-level names only.

@@ -4,7 +4,7 @@
 //! 1. Every [`Expr`] has the type that its place takes; where a number widens or a probability has to be checked
 //!    there is a [`Convert`](ExprKind::Convert).
 //! 2. A [`Local`](ExprKind::Local) lies in the frame of its item: parameters first, then `let`s and counters.
-//! 3. [`Args`] hold one entry a parameter of the callee; none where its default applies.
+//! 3. [`Args`] name parameters of the callee, each once; of a call that is not open, all that have no default.
 //! 4. What was refused is `Broken`, and a problem says why: who meets it stops without another word.
 //!
 //! Absence: no shape and no path; those come when the program is run.
@@ -256,9 +256,9 @@ pub struct Require {
     pub span: Span,
 }
 
-/// Arguments by parameter; none where the default applies.
+/// Arguments, each with the index of its parameter, rising; where there is none, the default applies.
 #[derive(Clone, Debug, Default)]
-pub struct Args(pub Vec<Option<Expr>>);
+pub struct Args(pub Vec<(usize, Expr)>);
 
 /// A call of a block.
 #[derive(Clone, Debug)]

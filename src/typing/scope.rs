@@ -1,9 +1,11 @@
 //! Which names an expression sees, and what they mean.
 
+use std::collections::BTreeMap;
+
 use super::program::{Axis, SiteValue};
 use super::tables::{self, FunctionSpec, LayerSpec, Word};
 use super::{Checker, Type};
-use crate::diag::{Problem, codes, nearest};
+use crate::diag::{MAX_SHOWN, Problem, codes, listed, nearest};
 use crate::resolve::ItemId;
 use crate::source::Span;
 use crate::syntax::tree::{ItemKind, Name};
@@ -14,6 +16,8 @@ pub(super) struct Scope {
     pub module: usize,
     /// Parameters, `let`s and counters; the index is the place in the frame.
     locals: Vec<Local>,
+    /// The places of each name, innermost last.
+    places: BTreeMap<String, Vec<usize>>,
     /// Where the innermost braces begin among them.
     start: usize,
     /// Whether a shape reaches this place (`in.channels`).
@@ -56,13 +60,23 @@ pub(super) enum Found {
 impl Scope {
     /// Top-level names only.
     pub fn new(module: usize) -> Scope {
-        let (locals, start) = (Vec::new(), 0);
-        Scope { module, locals, start, has_in: false, has_level: false, has_output: false, draws: false, fact: false }
+        let (locals, places, start) = (Vec::new(), BTreeMap::new(), 0);
+        Scope {
+            module,
+            locals,
+            places,
+            start,
+            has_in: false,
+            has_level: false,
+            has_output: false,
+            draws: false,
+            fact: false,
+        }
     }
 
     /// The same names, at a place where a rule stands: `l` and `L` are known besides.
     pub fn at_rule(&self) -> Scope {
-        Scope { locals: self.locals.clone(), has_level: true, ..*self }
+        Scope { locals: self.locals.clone(), places: self.places.clone(), has_level: true, ..*self }
     }
 
     /// Runs `inside` in braces of its own: what it defines is gone afterwards.
@@ -70,7 +84,11 @@ impl Scope {
         let (start, len) = (self.start, self.locals.len());
         self.start = len;
         let result = inside(self);
-        self.locals.truncate(len);
+        for local in self.locals.drain(len..) {
+            if let Some(places) = self.places.get_mut(&local.name.text) {
+                places.pop();
+            }
+        }
         self.start = start;
         result
     }
@@ -81,17 +99,18 @@ impl Scope {
     }
 
     fn local(&self, name: &str) -> Option<usize> {
-        self.locals.iter().rposition(|l| l.name.text == name)
+        self.places.get(name).and_then(|places| places.last().copied())
     }
 }
 
 impl Checker<'_> {
     /// Defines a local; its place in the frame.
     pub(super) fn define(&mut self, scope: &mut Scope, name: &Name, ty: Type, preset: Option<ItemId>) -> usize {
-        if let Some(first) = scope.locals[scope.start..].iter().find(|l| l.name.text == name.text) {
-            let first = first.name.span;
+        if let Some(first) = scope.local(&name.text).filter(|slot| *slot >= scope.start) {
+            let first = scope.locals[first].name.span;
             self.duplicate(name, first);
         }
+        scope.places.entry(name.text.clone()).or_default().push(scope.locals.len());
         scope.locals.push(Local { name: name.clone(), ty, preset });
         scope.locals.len() - 1
     }
@@ -120,7 +139,7 @@ impl Checker<'_> {
 
     /// Says that nothing is called `name`, with the nearest name that would do.
     pub(super) fn unknown(&mut self, scope: &Scope, name: &str, span: Span, callable: bool) {
-        if self.resolved.may_be_unreadable(scope.module, name, self.sources) {
+        if self.resolved.modules[scope.module].unreadable.contains(name) {
             return;
         }
         if (name == "l" || name == "L") && !callable {
@@ -131,6 +150,10 @@ impl Checker<'_> {
             return self.problems.push(problem.because(reason));
         }
         let problem = Problem::error(codes::UNKNOWN_NAME, span, format!("nothing is called `{name}`"), "");
+        // Where nobody reads on, no neighbours are looked for.
+        if self.problems.len() > MAX_SHOWN {
+            return self.problems.push(Problem { help: "define it, or correct its name".into(), ..problem });
+        }
         let module = &self.resolved.modules[scope.module];
         if let Some(home) = crate::stdlib::home_of(name)
             && !module.library
@@ -147,14 +170,15 @@ impl Checker<'_> {
                 return self.problems.push(Problem { help, ..problem }.fix(span, near));
             }
             None if scope.fact => {
-                "a fact is known before its block is called, so it uses no parameter: only top-level names"
+                "a fact is known before its block is called, so it uses no parameter: only top-level names".to_owned()
             }
             None if callable => {
-                "define a block of that name, or take one of the layers that `sdc explain layers` lists"
+                let layers: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
+                format!("define a block of that name, or take one of the layers {}", listed(&layers))
             }
-            None => "define it with `let` or `const`, or as a parameter",
+            None => "define it with `let` or `const`, or as a parameter".to_owned(),
         };
-        self.problems.push(Problem { help: help.into(), ..problem });
+        self.problems.push(Problem { help, ..problem });
     }
 
     /// The names that could have been meant.

@@ -222,8 +222,9 @@ impl Checker<'_> {
             return StmtKind::Broken;
         };
         let args = self.layer_args(scope, layer, call, true);
-        for (param, value) in layer.params.iter().zip(&args.0) {
-            if let (Preset::Required, Some(value)) = (param.preset, value) {
+        for (index, value) in &args.0 {
+            let param = &layer.params[*index];
+            if param.preset == Preset::Required {
                 let message = format!("`{}` is given at each `{}`, so it has no default", param.name, layer.name);
                 self.problems.push(Problem::error(codes::UNKNOWN_PARAMETER, value.span, message, "remove it here"));
             }

@@ -51,7 +51,7 @@ impl Checker<'_> {
                 None
             }
             None => {
-                if !self.resolved.may_be_unreadable(0, &name.text, self.sources) {
+                if !self.resolved.main().unreadable.contains(&name.text) {
                     let message = format!("there is no model `{}`", name.text);
                     self.problems.push(Problem::error(codes::UNKNOWN_NAME, name.span, message, help));
                 }

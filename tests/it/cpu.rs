@@ -18,7 +18,7 @@ use super::graph::build::*;
 /// Norm of the difference over norm, tensor by tensor.
 const TOLERANCE: f64 = 2e-5;
 /// A norm below which a tensor is 0 but for rounding: the gradient to a shift that the next normalisation takes away.
-const FLOOR: f64 = 1e-2;
+const FLOOR: f64 = 5e-2;
 
 fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
     let mut train = lower(network, Mode::Train { loss });

@@ -1,7 +1,6 @@
 //! Broken programs: `tests/golden/mistakes/*.sd`, each with `//~ CODE` marks, written by hand, on the lines where its
 //! problems must stand, and a snapshot of what a person is told.
 
-use std::path::Path;
 use std::sync::Mutex;
 
 use sdc::source::DiskLoader;
@@ -26,7 +25,7 @@ fn every_mistake_is_found_where_it_is() {
     let wrong = Mutex::new(Vec::new());
     insta::glob!("../golden/mistakes", "*.sd", |path: &Path| {
         let text = std::fs::read_to_string(path).expect("the glob found it");
-        let outcome = check(&text, &DiskLoader::new(Path::new(FOLDER).join("beside")));
+        let outcome = check(&text, &DiskLoader::new(format!("{FOLDER}/beside")));
         let mut found: Vec<(usize, String)> = outcome
             .problems
             .sorted()

@@ -2,8 +2,14 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 
-/// Floats that a step works on. The pages of what is never touched cost no memory.
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// Floats that a step works on. The pages of what is never touched cost no memory: the system hands them out as zeros,
+/// which holds for the ordinary alignment alone, so the line's is made by hand.
 pub(super) struct Arena {
+    allocation: *mut f32,
+    /// The first whole line in it.
     start: *mut f32,
     len: usize,
 }
@@ -18,15 +24,16 @@ impl Arena {
     pub(super) fn new(len: usize) -> Self {
         let layout = Arena::layout(len);
         // SAFETY: the layout has a size above zero.
-        let start = unsafe { alloc_zeroed(layout) }.cast::<f32>();
-        if start.is_null() {
+        let allocation = unsafe { alloc_zeroed(layout) }.cast::<f32>();
+        if allocation.is_null() {
             handle_alloc_error(layout);
         }
-        Arena { start, len }
+        let start = allocation.wrapping_add(allocation.align_offset(4 * LINE));
+        Arena { allocation, start, len }
     }
 
     fn layout(len: usize) -> Layout {
-        Layout::from_size_align(len.max(16) * 4, 64).expect("an arena fits the address space")
+        Layout::array::<f32>(len + LINE).expect("an arena fits the address space")
     }
 
     /// Its first float.
@@ -52,6 +59,6 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with the same layout.
-        unsafe { dealloc(self.start.cast(), Arena::layout(self.len)) };
+        unsafe { dealloc(self.allocation.cast(), Arena::layout(self.len)) };
     }
 }

@@ -47,6 +47,17 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// What a contraction needs.
+    pub(super) fn of(contraction: &Contraction) -> Room {
+        let s = &contraction.sizes;
+        Room {
+            x_planes: padded(s.inputs) * s.pixels(),
+            y_planes: padded(s.outputs) * s.out_pixels(),
+            gathered: tile_pixels(s) * s.row_len(),
+            results: tile_pixels(s) * padded(s.outputs),
+        }
+    }
+
     pub(super) fn len(self) -> usize {
         [self.x_planes, self.y_planes, self.gathered, self.results].map(|n| n.next_multiple_of(BLOCK)).iter().sum()
     }
@@ -58,6 +69,14 @@ impl Room {
             gathered: self.gathered.max(other.gathered),
             results: self.results.max(other.results),
         }
+    }
+}
+
+/// Floats that the chunks of a gradient to a weight need.
+pub(super) fn chunk_floats(contraction: &Contraction, batch: usize) -> usize {
+    match contraction.pass {
+        Pass::ToWeight { .. } => CHUNKS.min(batch) * contraction.sizes.weight_len(),
+        Pass::Forward { .. } | Pass::ToInput { .. } => 0,
     }
 }
 
@@ -106,25 +125,6 @@ impl Ready {
         };
         let epilogue = contraction.epilogue.as_ref().map(|_| code());
         Ready { sizes: contraction.sizes, pass, epilogue }
-    }
-
-    /// The room that a worker needs for it.
-    pub(super) fn room(&self) -> Room {
-        let s = &self.sizes;
-        Room {
-            x_planes: padded(s.inputs) * s.pixels(),
-            y_planes: padded(s.outputs) * s.out_pixels(),
-            gathered: tile_pixels(s) * s.row_len(),
-            results: tile_pixels(s) * padded(s.outputs),
-        }
-    }
-
-    /// Floats that the chunks of a gradient to a weight need.
-    pub(super) fn chunk_floats(&self) -> usize {
-        match self.pass {
-            ReadyPass::ToWeight { .. } => CHUNKS * self.sizes.weight_len(),
-            ReadyPass::Forward { .. } | ReadyPass::ToInput { .. } => 0,
-        }
     }
 
     /// Runs it for the step's batch.
@@ -182,7 +182,7 @@ impl Ready {
                 around.context.arena.add(weight).cast_const(),
             )
         };
-        if s.outputs % BLOCK != 0 && s.groups > 1 {
+        if !s.outputs.is_multiple_of(BLOCK) && s.groups > 1 {
             // SAFETY: the last block of y, whose padding no group writes.
             unsafe {
                 std::ptr::write_bytes(y.add((out_blocks - 1) * s.out_pixels() * BLOCK), 0, s.out_pixels() * BLOCK)

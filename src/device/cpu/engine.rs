@@ -1,7 +1,7 @@
 //! A network on the CPU: two plans (training step, test) over one arena.
 
 use super::arena::Arena;
-use super::contraction::{Ready, Room, Surroundings};
+use super::contraction::{Ready, Room, Surroundings, chunk_floats};
 use super::jit::Code;
 use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
@@ -23,6 +23,30 @@ pub struct CpuEngine {
     pool: Pool,
 }
 
+/// How much an engine needs, in floats.
+struct Needs {
+    arena: usize,
+    /// For each worker.
+    room: Room,
+    chunks: usize,
+}
+
+impl Needs {
+    fn of(train: Option<&Plan>, test: &Plan) -> Self {
+        let mut needs = Needs { arena: 0, room: Room::default(), chunks: 0 };
+        for plan in train.into_iter().chain([test]) {
+            needs.arena = needs.arena.max(plan.arena);
+            for kernel in &plan.kernels {
+                if let Kernel::Contraction(contraction) = kernel {
+                    needs.room = needs.room.max(Room::of(contraction));
+                    needs.chunks = needs.chunks.max(chunk_floats(contraction, plan.batch));
+                }
+            }
+        }
+        needs
+    }
+}
+
 /// A plan with its code.
 struct Compiled {
     plan: Plan,
@@ -39,23 +63,24 @@ impl CpuEngine {
     /// Compiles a test plan, and a training plan if the network is to be trained, for `threads` threads. Both plans keep
     /// what outlives a step at the same places.
     pub fn new(train: Option<Plan>, test: Plan, threads: usize) -> Self {
+        let needs = Needs::of(train.as_ref(), &test);
         let compile = |plan: Plan| Compiled::new(plan, threads);
-        let (train, test) = (train.map(compile), compile(test));
-        let all = || train.iter().chain([&test]);
-        let contractions = || all().flat_map(|c| &c.steps).filter_map(Step::contraction);
-        let room = contractions().map(Ready::room).fold(Room::default(), Room::max);
-        let chunks = contractions().map(Ready::chunk_floats).max().unwrap_or(0);
-        let arena = all().map(|c| c.plan.arena).max().unwrap_or(0);
         let pool = Pool::new(threads);
         CpuEngine {
-            arena: Arena::new(arena),
-            rooms: Arena::new(room.len() * pool.threads()),
-            chunks: Arena::new(chunks),
-            room,
+            train: train.map(compile),
+            test: compile(test),
+            arena: Arena::new(needs.arena),
+            rooms: Arena::new(needs.room.len() * pool.threads()),
+            chunks: Arena::new(needs.chunks),
+            room: needs.room,
             pool,
-            train,
-            test,
         }
+    }
+
+    /// Bytes that an engine for these plans works in.
+    pub fn bytes(train: Option<&Plan>, test: &Plan, threads: usize) -> u64 {
+        let Needs { arena, room, chunks } = Needs::of(train, test);
+        (arena + room.len() * threads + chunks) as u64 * 4
     }
 
     /// The gradient of a weight at the last training step, as stored.
@@ -192,15 +217,6 @@ impl Compiled {
             })
             .collect();
         Compiled { steps, _code: code, plan }
-    }
-}
-
-impl Step {
-    fn contraction(&self) -> Option<&Ready> {
-        match self {
-            Step::Map { .. } => None,
-            Step::Contraction(ready) => Some(ready),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A stochastic rule at one site: its draws, its factors, and their exact moments.
 //!
 //! ShakeDrop (Yamada et al. 2019, equation 6), for instance, has three draws, the gate b and two uniforms, and the
-//! factors b + (1 - b) u0 forward and b + (1 - b) u1 backward; the test-time factor is E[forward].
+//! factors b + (1 - b) u0 forward and b + (1 - b) u1 backward; the test-time factor is `E[forward]`.
 //!
 //! Absences: no syntax tree, no tensor, no stream of draws: which word a draw takes is `num::draw`'s business.
 
@@ -118,6 +118,6 @@ pub struct Rule {
     pub forward: Vec<Factor>,
     /// What training's backward pass multiplies by; as many.
     pub backward: Vec<Factor>,
-    /// What the test-time pass multiplies by: E[forward], or what `test = …` says; as many.
+    /// What the test-time pass multiplies by: `E[forward]`, or what `test = …` says; as many.
     pub test: Vec<f64>,
 }

@@ -1,6 +1,6 @@
 //! Exact moments of a rule's factors, by expanding them to polynomials in independent draws.
 //!
-//! E of a monomial is the product of its draws' moments: E[b^k] = p for a Bernoulli draw, and for a uniform one
+//! E of a monomial is the product of its draws' moments: `E[b^k]` = p for a Bernoulli draw, and for a uniform one
 //! E[u^k] = (lo^k + lo^(k-1) hi + … + hi^k) / (k + 1). Sums, products and quotients by a constant stay polynomials;
 //! `min`, `max` and `sqrt` do where constants or ranges decide them; all else has no closed form here.
 //! Absence: no sampling, no numerical integration: a moment is exact up to one rounding, or refused.
@@ -21,7 +21,7 @@ pub struct NoClosedForm {
 }
 
 impl Rule {
-    /// E[forward] of a branch (0 for a scalar rule): the test-time factor unless the rule says another.
+    /// `E[forward]` of a branch (0 for a scalar rule): the test-time factor unless the rule says another.
     ///
     /// # Errors
     /// Where the factor is no polynomial in its draws.
@@ -30,7 +30,7 @@ impl Rule {
         finite(forward.expectation(&self.draws).round())
     }
 
-    /// Var[forward] of a branch (0 for a scalar rule).
+    /// `Var[forward]` of a branch (0 for a scalar rule).
     ///
     /// # Errors
     /// Where the factor is no polynomial in its draws.
@@ -46,11 +46,12 @@ impl Rule {
     /// the factors are 0 by their equations, never by what other draws happen to be. RandomDrop (Huang et al. 2016) has
     /// one; ShakeDrop has one where alpha and beta are constants 0.
     pub fn gate(&self, branch: usize) -> Option<usize> {
+        let (forward, backward) = (self.forward.get(branch)?, self.backward.get(branch)?);
         let closes = |gate: usize| {
             let mut draws = self.draws.clone();
             draws[gate].distribution = Distribution::Bernoulli { p: 0.0 };
             let vanishes = |factor| Polynomial::expand(factor, &draws).is_ok_and(|f| f.is_zero());
-            vanishes(&self.forward[branch]) && vanishes(&self.backward[branch])
+            vanishes(forward) && vanishes(backward)
         };
         let may_gate = |draw: &Draw| match draw.distribution {
             Distribution::Bernoulli { .. } => draw.named && draw.level == Level::Batch,

@@ -1,0 +1,58 @@
+//! What a run's folder keeps of the command that made it, so that `sdc eval` builds the same network: the files that
+//! the program uses, and `run.json` with the model's name and the values that were set.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::diag::{Failure, codes};
+use crate::driver::Choice;
+use crate::source::{SourceId, Sources};
+use crate::train::RunFolder;
+
+/// Writes what `folder` keeps beside the program's own text.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn keep(folder: &RunFolder, sources: &Sources, choice: &Choice, model: &str) -> Result<(), Failure> {
+    let write = |path: &Path, text: &str| {
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+        made.map_err(|e| cannot(codes::CANNOT_WRITE, path, "written", &e))
+    };
+    let used = sources.iter().filter(|(id, source)| *id != SourceId(0) && is_file(&source.name));
+    for (_, source) in used {
+        write(&folder.path().join(&source.name), &source.text)?;
+    }
+    let options = json!({ "model": model, "set": choice.sets });
+    write(&folder.path().join("run.json"), &format!("{options:#}\n"))
+}
+
+/// The choice that a run was made with.
+///
+/// # Errors
+/// A file that is missing or damaged.
+pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
+    let path = folder.path().join("run.json");
+    let text = fs::read_to_string(&path).map_err(|e| cannot(codes::CANNOT_READ, &path, "read", &e))?;
+    let damaged = || {
+        let message = format!("{} does not say how the run was made", path.display());
+        Failure::new(codes::CANNOT_READ, message, "restore the file, or train again")
+    };
+    let options: Value = serde_json::from_str(&text).map_err(|_| damaged())?;
+    let model = options["model"].as_str().ok_or_else(damaged)?.to_owned();
+    let sets = options["set"].as_array().ok_or_else(damaged)?;
+    let sets = sets.iter().map(|set| set.as_str().map(str::to_owned).ok_or_else(damaged)).collect::<Result<_, _>>()?;
+    Ok(Choice { model: Some(model), sets })
+}
+
+/// Whether a source is a file beside the program: not of the standard library, not of the command line.
+fn is_file(name: &str) -> bool {
+    !name.starts_with("std/") && !name.starts_with("--")
+}
+
+fn cannot(code: crate::diag::Code, path: &Path, what: &str, error: &io::Error) -> Failure {
+    let help = "name the folder of a run, as `sdc train` prints it, and check its permissions";
+    Failure::new(code, format!("{} cannot be {what}: {error}", path.display()), help)
+}

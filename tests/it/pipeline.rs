@@ -1,0 +1,250 @@
+//! From a text to a trained network: what the program itself does with real programs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use sdc::data::{self, Batch, Pass};
+use sdc::device::{Engine, State};
+use sdc::driver;
+use sdc::elaborate::Built;
+use sdc::graph::{Inputs, op};
+use sdc::net::{Recipe, Role};
+use sdc::train::initialise;
+
+use super::program::build_with;
+
+fn sdc(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sdc")).args(args).output().expect("the program starts")
+}
+
+fn succeeds(args: &[&str]) -> String {
+    let out = sdc(args);
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).expect("UTF-8")
+}
+
+fn built(text: &str, sets: &[&str]) -> (sdc::net::Network, Recipe) {
+    let outcome = build_with(text, &sdc::source::NoFiles, None, sets);
+    assert!(!outcome.problems.has_errors(), "{}", outcome.rendered());
+    let Built { network, recipe } = outcome.built.expect("no errors, so it is built");
+    (network, recipe.expect("the program trains"))
+}
+
+/// Whether the long versions run.
+fn slow() -> bool {
+    std::env::var_os("SDC_SLOW").is_some()
+}
+
+const SYNTHETIC: &str = "data synthetic(channels: 3, height: 32, width: 32, classes: 10, images: 64)";
+
+/// The CIFAR example on images that need no files.
+fn resnet20() -> String {
+    let text = include_str!("../../examples/cifar10_resnet20.sd");
+    let synthetic = text.replace("data cifar10 { augment { pad_crop(4); hflip } }", SYNTHETIC);
+    assert_ne!(text, synthetic, "the example's data line has another form");
+    synthetic
+}
+
+/// The norm of the difference over the norm.
+fn distance(got: &[f32], wanted: &[f64]) -> f64 {
+    assert_eq!(got.len(), wanted.len());
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    norm(&mut got.iter().zip(wanted).map(|(a, b)| f64::from(*a) - b)) / norm(&mut wanted.iter().copied())
+}
+
+#[test]
+fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
+    let (network, recipe) = built(&resnet20(), &["train.batch=4"]);
+    let mut graphs = driver::graphs(&network, Some(&recipe));
+    let mut engine = driver::compile(driver::plans(&graphs, recipe.batch), 2);
+    initialise(&mut engine, &network, recipe.seed);
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+    let mut inputs = Inputs { seed: recipe.seed, step: 0, rate: 0.1, ..Inputs::default() };
+    for p in network.parameters() {
+        inputs.parameters.insert(p.path.clone(), wide(engine.read(&State::Parameter(p.path.clone()))));
+        inputs.momenta.insert(p.path.clone(), vec![0.0; p.elements() as usize]);
+    }
+    let data = data::load(&recipe.data.set, recipe.seed).expect("synthetic images need no file");
+    let mut batch = Batch::default();
+    Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, 1).fill(0, &mut batch);
+    (inputs.images, inputs.targets) = (wide(batch.images.clone()), wide(batch.targets.clone()));
+    let loss = engine.train_step(&batch.images, &batch.targets, inputs.seed, inputs.step, 0.1);
+    let outputs = graphs.train.as_mut().expect("the program trains").run(&inputs);
+    assert!(distance(&[loss], &outputs[&op::Output::Loss]) < 1e-5);
+    for p in network.parameters().into_iter().filter(|p| p.role != Role::State) {
+        let error = distance(&engine.gradient(&p.path), &outputs[&op::Output::Gradient(p.path.clone())]);
+        assert!(error < 1e-3, "{}: {error:e}", p.path);
+    }
+}
+
+/// A hash of all states after some steps of a program, the last batch of an epoch being a partial one.
+fn fingerprint(text: &str, sets: &[&str], threads: usize, steps: u32) -> u64 {
+    let (network, recipe) = built(text, sets);
+    let mut engine = driver::compile(driver::plans(&driver::graphs(&network, Some(&recipe)), recipe.batch), threads);
+    initialise(&mut engine, &network, recipe.seed);
+    let data = data::load(&recipe.data.set, recipe.seed).expect("synthetic images need no file");
+    let mut batch = Batch::default();
+    let mut bytes = Vec::new();
+    for step in 0..steps {
+        let pass = Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, 1);
+        pass.fill(step as usize % pass.batches(), &mut batch);
+        let loss = engine.train_step(&batch.images, &batch.targets, recipe.seed, step, 0.05);
+        assert!(loss.is_finite());
+        bytes.extend(loss.to_le_bytes());
+    }
+    for p in network.parameters() {
+        let momentum = (p.role != Role::State).then(|| State::Momentum(p.path.clone()));
+        for state in [State::Parameter(p.path)].into_iter().chain(momentum) {
+            bytes.extend(engine.read(&state).into_iter().flat_map(f32::to_le_bytes));
+        }
+    }
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
+#[test]
+fn resnet_20_has_one_hash_for_any_number_of_threads() {
+    let steps = if slow() { 50 } else { 4 };
+    let sets = ["train.batch=12"];
+    let hash = |threads| (threads, fingerprint(&resnet20(), &sets, threads, steps));
+    let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5].map(hash).into();
+    assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
+}
+
+/// A rule that the standard library does not have, in a program of its own.
+const OWN_RULE: &str = r#"
+use std.resnet.{resnet_cifar}
+
+/// The gate doubles what it keeps, on the average.
+regularizer loud(p: prob) {
+    let b = bernoulli(p, per: image)
+    forward  = b * uniform(0..2)
+    backward = b
+}
+
+model M {
+    input image[3, 12, 12]
+    net resnet_cifar(depth: 8, classes: 4, relu_after_sum: false)
+    place loud(p: 1 - l / (2 * L)) on residuals
+}
+
+train M {
+    data synthetic(channels: 3, height: 12, width: 12, classes: 4, images: 240)
+    loss cross_entropy
+    optimizer sgd { lr: 0.05, momentum: 0.9 }
+    epochs 4
+    batch 32
+    seed 3
+}
+"#;
+
+#[test]
+fn a_rule_of_the_users_own_trains_and_its_test_factor_is_right() {
+    let (network, _) = built(OWN_RULE, &[]);
+    let factors: Vec<f64> = network.sites().iter().map(|site| site.rule.test[0]).collect();
+    // E[b u] = p 1, with p = 1 - l / 6.
+    let wanted = [5.0 / 6.0, 4.0 / 6.0, 3.0 / 6.0];
+    assert!(factors.iter().zip(wanted).all(|(f, w)| (f - w).abs() < 1e-15), "{factors:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (program, run) = (folder.path().join("own.sd"), folder.path().join("run"));
+    std::fs::write(&program, OWN_RULE).expect("the program is written");
+    let out = succeeds(&["train", path(&program), "--out", path(&run)]);
+    assert_eq!(out.lines().filter(|line| line.starts_with("epoch")).count(), 4, "{out}");
+    let metrics = std::fs::read_to_string(run.join("metrics.csv")).expect("the metrics are there");
+    let losses: Vec<f64> =
+        metrics.lines().skip(1).map(|row| row.split(',').nth(3).unwrap_or("").parse().expect("a loss")).collect();
+    assert!(losses[3] < 0.8 * losses[0], "{losses:?}");
+    let scored: serde_json::Value =
+        serde_json::from_str(&succeeds(&["eval", path(&run), "--json"])).expect("eval prints JSON");
+    let accuracy = scored["accuracy"].as_f64().expect("an accuracy");
+    let last = metrics.lines().last().and_then(|row| row.rsplit(',').next()).expect("a row");
+    assert_eq!(format!("{accuracy:.6}"), last, "eval finds what training found");
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("the folder's name is text")
+}
+
+#[test]
+fn a_run_is_the_same_for_any_number_of_threads_down_to_its_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("own.sd");
+    std::fs::write(&program, OWN_RULE).expect("the program is written");
+    let run = |threads: &str| {
+        let run = folder.path().join(threads);
+        succeeds(&["train", path(&program), "--set", "train.epochs=1", "--threads", threads, "--out", path(&run)]);
+        ["metrics.csv", "weights.safetensors"].map(|f| std::fs::read(run.join(f)).expect("the file is there"))
+    };
+    assert_eq!(run("1"), run("3"));
+}
+
+#[test]
+fn first_weights_can_be_written_and_started_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("own.sd");
+    std::fs::write(&program, OWN_RULE).expect("the program is written");
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    succeeds(&["train", path(&program), "--steps", "0", "--seed", "11", "--out", path(&first)]);
+    let weights = first.join("weights.safetensors");
+    succeeds(&["train", path(&program), "--steps", "0", "--weights", path(&weights), "--out", path(&second)]);
+    let tensors = |run: &Path| {
+        let bytes = std::fs::read(run.join("weights.safetensors")).expect("the file is there");
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a safetensors file");
+        let mut all: Vec<_> = tensors.tensors().into_iter().map(|(n, t)| (n, t.data().to_vec())).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(tensors(&first), tensors(&second), "the weights come from the file, not from the seed");
+    let again = sdc(&["train", path(&program), "--steps", "0", "--out", path(&second)]);
+    assert_eq!(again.status.code(), Some(1), "a run never writes into another's folder");
+}
+
+#[test]
+fn a_summary_counts_and_names_its_sites() {
+    let json: serde_json::Value =
+        serde_json::from_str(&succeeds(&["summary", "examples/digits.sd", "--json"])).expect("summary prints JSON");
+    assert_eq!(json["sites"].as_array().map(Vec::len), Some(9));
+    assert_eq!(json["sites"][8]["path"], "group[2].pyramid_basic[2]");
+    assert_eq!((&json["sites"][8]["l"], &json["sites"][8]["p"]), (&9.into(), &0.5.into()));
+    assert_eq!(json["sites"][8]["test_factor"], 0.5, "alpha is symmetric, so E[forward] is p");
+    let layers = json["layers"].as_array().expect("a list");
+    let sum: u64 = layers.iter().filter_map(|l| l["parameters"].as_u64()).sum();
+    assert_eq!(json["parameters"].as_u64(), Some(sum));
+    assert!(json["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20));
+}
+
+#[test]
+fn draws_are_those_of_the_step() {
+    let json = |step: &str| -> serde_json::Value {
+        let out = succeeds(&["draws", "examples/digits.sd", "--step", step, "--words", "--json"]);
+        serde_json::from_str(&out).expect("draws prints JSON")
+    };
+    let (first, second) = (json("0"), json("1"));
+    let gate = &first["sites"][4]["draws"][0];
+    assert_eq!((gate["level"].as_str(), gate["values"].as_array().map(Vec::len)), (Some("batch"), Some(1)));
+    let stream = sdc::num::draw::Stream::of_rule("group[1].pyramid_basic[1]", 0);
+    assert_eq!(gate["values"][0].as_u64(), Some(u64::from(stream.word(0, 0, 0))));
+    assert_ne!(first["sites"], second["sites"], "each step draws anew");
+}
+
+#[test]
+fn every_stage_can_be_printed_and_prints_the_same_twice() {
+    for stage in ["ast", "net", "graph", "grad", "kernels", "clif"] {
+        let print = || succeeds(&["dump", stage, "examples/digits.sd"]);
+        let text = print();
+        assert!(text.lines().count() > 20, "{stage}: {text}");
+        assert_eq!(text, print(), "{stage}");
+    }
+}
+
+#[test]
+fn the_digits_example_learns() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("run");
+    let (epochs, wanted) = if slow() { ("30", 0.98) } else { ("4", 0.8) };
+    let sets = format!("train.epochs={epochs}");
+    succeeds(&["train", "examples/digits.sd", "--set", &sets, "--out", path(&run)]);
+    let scored: serde_json::Value =
+        serde_json::from_str(&succeeds(&["eval", path(&run), "--json"])).expect("eval prints JSON");
+    assert!(scored["accuracy"].as_f64().is_some_and(|a| a >= wanted), "{scored}");
+}
