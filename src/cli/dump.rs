@@ -10,7 +10,6 @@ use crate::codegen::clif;
 use crate::device::cpu;
 use crate::driver::{self, Input, Plans, Session};
 use crate::kernel::{Kernel, Plan};
-use crate::lower::{Mode, lower};
 
 /// Print what a stage makes of a program.
 #[derive(clap::Args)]
@@ -56,10 +55,7 @@ fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> 
     Some(match stage {
         Stage::Ast => unreachable!("printed above"),
         Stage::Net => built.network.to_string(),
-        Stage::Graph => {
-            let mode = recipe.map_or(Mode::Test, |recipe| Mode::Train { loss: recipe.loss });
-            lower(&built.network, mode).to_string()
-        }
+        Stage::Graph => driver::forward(&built.network, recipe).to_string(),
         Stage::Grad => {
             let graphs = graphs();
             graphs.train.unwrap_or(graphs.test).to_string()

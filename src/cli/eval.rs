@@ -8,8 +8,7 @@ use serde_json::json;
 use super::{Format, failed, kept, print, report, threads};
 use crate::data;
 use crate::diag::Failure;
-use crate::driver::{self, Input, Session};
-use crate::elaborate::Built;
+use crate::driver::{self, Built, Input, Session};
 use crate::net::Recipe;
 use crate::train::{Checkpoint, Evaluation, RunFolder, evaluate};
 

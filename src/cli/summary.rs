@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::table::{Align, Table};
 use super::{Chosen, Format, print, report, threads};
-use crate::driver::{self, Input, Session};
-use crate::elaborate::Built;
+use crate::driver::{self, Built, Input, Session};
 use crate::net::rule::Distribution;
 use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Rule, Site};
 

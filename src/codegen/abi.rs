@@ -19,9 +19,3 @@ pub struct StepContext {
     /// N again, as a float.
     pub batch_float: f32,
 }
-
-/// A compiled map: (context, task n, task block, tile, bytes from one row of the tile to the next).
-///
-/// The task of a map over features is (image, block of channels), over channels (0, block), over images (image, 0), over
-/// a flat array (chunk, 0). Tile and row are read by prologues alone.
-pub type MapFn = unsafe extern "C" fn(*const StepContext, u64, u64, *mut f32, u64);

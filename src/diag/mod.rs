@@ -163,10 +163,14 @@ impl Problems {
 
 /// The candidate nearest to a misspelt `name`, if one is near enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance is at least the difference in length: names that are far too long cost nothing.
+    let length = name.chars().count();
+    let allowed = |c: &str| c.chars().count().max(3) / 3;
     candidates
         .into_iter()
+        .filter(|c| c.chars().count().abs_diff(length) <= allowed(c))
         .map(|c| (strsim::damerau_levenshtein(name, c), c))
-        .filter(|(distance, c)| *distance <= (c.chars().count().max(3)) / 3)
+        .filter(|(distance, c)| *distance <= allowed(c))
         .min_by_key(|(distance, c)| (*distance, *c))
         .map(|(_, c)| c)
 }

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use crate::device::cpu::CpuEngine;
 use crate::diag::{Problem, Problems, codes};
-use crate::elaborate::{self, Built};
+use crate::elaborate;
+pub use crate::elaborate::Built;
 use crate::fuse;
 use crate::graph::Graph;
 use crate::kernel::Plan;
@@ -150,6 +151,11 @@ pub fn build(session: &mut Session, input: &Input, choice: &Choice) -> Option<Bu
     }
     debug_assert_eq!(built.network.verify(), Ok(()));
     Some(built)
+}
+
+/// The graph of the forward pass alone: for training where there is a recipe, else for test.
+pub fn forward(network: &Network, recipe: Option<&Recipe>) -> Graph {
+    lower(network, recipe.map_or(Mode::Test, |recipe| Mode::Train { loss: recipe.loss }))
 }
 
 /// The graphs of a network: for training where there is a recipe, and for test.

@@ -50,15 +50,15 @@ pub fn role(rule: Rule) -> Role {
         Rule::residual_stmt => Part("`residual`"),
         Rule::concat_stmt => Part("`concat`"),
         Rule::arms => Part("arms in braces"),
-        Rule::arm_stmt | Rule::arm | Rule::arm_kind => Part("`branch`, `shortcut` or `path`"),
+        Rule::arm_stmt | Rule::arm | Rule::arm_kind => Part("an arm (`branch`, `shortcut`, `path`)"),
         Rule::regularizer_item => Part("`regularizer`"),
         Rule::on_branches => Part("`on`"),
         Rule::rule_body => Part("equations in braces"),
-        Rule::rule_stmt => Part("`let`, `require` or an equation"),
-        Rule::equation | Rule::factor => Part("`forward`, `backward` or `test`"),
+        Rule::rule_stmt => Part("a statement of a rule (`let`, `require`, an equation)"),
+        Rule::equation | Rule::factor => Part("an equation"),
         Rule::model_item => Part("`model`"),
         Rule::model_body => Part("a model's statements in braces"),
-        Rule::model_stmt => Part("`input`, `net`, `place`, `let` or `require`"),
+        Rule::model_stmt => Part("a statement of a model (`input`, `net`, `place`, `let`, `require`)"),
         Rule::input_stmt => Part("`input`"),
         Rule::net_stmt => Part("`net`"),
         Rule::place_stmt => Part("`place`"),
@@ -84,7 +84,7 @@ pub fn role(rule: Rule) -> Role {
         Rule::arg | Rule::arg_name => Part("an argument"),
         Rule::open_mark => Part("`..`"),
         Rule::boolean => Part("`true` or `false`"),
-        Rule::int | Rule::real | Rule::digits | Rule::exponent => Part("a number"),
+        Rule::int | Rule::number => Part("a number"),
         Rule::string => Part("a string in quotes"),
         Rule::EOI => Mark("the end"),
         Rule::open_brace => Mark("{"),
@@ -130,6 +130,8 @@ pub fn role(rule: Rule) -> Role {
         Rule::kw_use => Mark("use"),
         Rule::kw_where => Mark("where"),
         Rule::blank
+        | Rule::digits
+        | Rule::exponent
         | Rule::value
         | Rule::atom
         | Rule::word_start

@@ -146,17 +146,26 @@ impl Splitter<'_> {
         let behind_body = before.kind == TokenKind::Close(Bracket::Curly);
         let goes_on = matches!(self.word(i), "else" | "and" | "or");
         let names_item = i - 1 == self.start && ITEM_WORDS.contains(&self.word(i - 1));
-        behind_body && !goes_on || before.ends_operand() && !names_item && self.opens_item(i)
+        behind_body && !goes_on || before.ends_operand() && !names_item && self.opens_item(i) || self.begins_line(i)
     }
 
-    fn begins_item_at_line(&self, i: usize) -> bool {
+    /// At the start of a line, a word of an item and a name on the same line, which no value can be; the name is not
+    /// such a word with a name in turn, before which this one could be a value.
+    fn begins_line(&self, i: usize) -> bool {
         let token = &self.tokens[i];
-        token.first_on_line && token.indent == 0 && self.opens_item(i) && self.word(i) != "const"
+        let one_line = self.tokens.get(i + 1).is_some_and(|t| !t.first_on_line);
+        token.first_on_line && token.indent == 0 && one_line && self.opens_item(i) && !self.opens_item(i + 1)
+    }
+
+    /// Inside brackets that do not match.
+    fn begins_item_at_line(&self, i: usize) -> bool {
+        self.begins_line(i) && self.word(i) != "const"
     }
 
     fn opens_item(&self, i: usize) -> bool {
         let next = self.tokens.get(i + 1).map(|t| t.kind);
-        ITEM_WORDS.contains(&self.word(i))
+        next.is_some()
+            && ITEM_WORDS.contains(&self.word(i))
             && (next == Some(TokenKind::Word) || self.word(i) == "use" && next == Some(TokenKind::Str))
     }
 

@@ -23,8 +23,10 @@ struct Frame {
     held: usize,
     /// Operators so far in this statement.
     operators: usize,
-    /// The height of the highest operand so far in this statement.
+    /// The height of the highest operand so far, since the last condition or body.
     inner: usize,
+    /// The height of the highest condition or body before that in this statement.
+    aside: usize,
 }
 
 impl Frame {
@@ -33,19 +35,26 @@ impl Frame {
     }
 
     fn height(&self) -> usize {
-        self.levels() + self.inner
+        self.levels() + self.inner.max(self.aside)
     }
 
     /// The next statement, argument or value begins.
     fn next_statement(&mut self) {
         self.done = self.done.max(self.height());
-        (self.held, self.operators, self.inner) = (0, 0, 0);
+        (self.held, self.operators, self.inner, self.aside) = (0, 0, 0, 0);
     }
 
     /// What stood before an `if` or `else` holds for its bodies.
     fn hold(&mut self, more: usize) {
         self.held += self.operators + more;
-        self.operators = 0;
+        self.aside = self.aside.max(self.inner);
+        (self.operators, self.inner) = (0, 0);
+    }
+
+    /// A condition ends: the body is beside it, not inside it.
+    fn end_condition(&mut self) {
+        self.aside = self.aside.max(self.operators + self.inner);
+        (self.operators, self.inner) = (0, 0);
     }
 }
 
@@ -60,9 +69,7 @@ pub fn first_too_deep<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> 
         match token.kind {
             TokenKind::Open(bracket) => {
                 if bracket == Bracket::Curly && after_operand {
-                    // A condition ends here: the body is beside it, not inside it.
-                    now.inner += now.operators;
-                    now.operators = 0;
+                    now.end_condition();
                 }
                 let index = bracket == Bracket::Square && after_operand;
                 let inside = Frame { outside: now.outside + now.levels() + 1, index, ..Frame::default() };

@@ -248,18 +248,20 @@ impl fmt::Display for Expr {
             ExprKind::If(cond, then, otherwise) => write!(f, "(if {cond} {{ {then} }} else {{ {otherwise} }})"),
             ExprKind::Field(base, name) => write!(f, "{base}.{}", name.text),
             ExprKind::Index(base, index) => write!(f, "{base}[{index}]"),
+            ExprKind::Call(call) if call.args.is_empty() && call.open.is_none() => write!(f, "{call}()"),
             ExprKind::Call(call) => write!(f, "{call}"),
         }
     }
 }
 
+/// A call without arguments is its name, as statements write it.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}({}", self.callee.text, Commas(&self.args))?;
-        match (self.open, self.args.is_empty()) {
-            (None, _) => f.write_str(")"),
-            (Some(_), true) => f.write_str("..)"),
-            (Some(_), false) => f.write_str(", ..)"),
+        match (self.args.as_slice(), self.open) {
+            ([], None) => f.write_str(&self.callee.text),
+            ([], Some(_)) => write!(f, "{}(..)", self.callee.text),
+            (args, None) => write!(f, "{}({})", self.callee.text, Commas(args)),
+            (args, Some(_)) => write!(f, "{}({}, ..)", self.callee.text, Commas(args)),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The integration tests: one binary, a file an area.
+//! The one test binary, a file an area; `tests/README.md` says what is where.
 
 mod bombs;
+mod cli;
 mod cpu;
 mod data;
 mod elaborate;
@@ -11,4 +12,7 @@ mod net;
 mod pipeline;
 mod program;
 mod stdlib;
+mod support;
+mod syntax;
+mod tidy;
 mod train;

@@ -18,7 +18,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use crate::kernel::{Buffer, Map};
 use emit::Emitter;
 
-/// The signature of [`MapFn`](super::abi::MapFn).
+/// How a map is called: context, task n, task block, tile, bytes of a tile's row.
 pub fn signature(call_conv: CallConv) -> Signature {
     let mut signature = Signature::new(call_conv);
     signature.params.extend([AbiParam::new(types::I64); 5]);

@@ -4,8 +4,9 @@
 //! to the input) or one of a number of chunks of the batch (to the weight) that depends on the batch alone; chunks are
 //! summed in their order.
 
+use super::jit::MapFn;
 use super::pool::Pool;
-use crate::codegen::abi::{MapFn, StepContext};
+use crate::codegen::abi::StepContext;
 use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks, padded};
 
 /// Floats of gathered input that a tile holds at the most: it stays in the second-level cache.

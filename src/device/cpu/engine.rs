@@ -2,10 +2,10 @@
 
 use super::arena::Arena;
 use super::contraction::{Ready, Room, Surroundings, chunk_floats};
-use super::jit::Code;
+use super::jit::{Code, MapFn};
 use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
-use crate::codegen::abi::{MapFn, StepContext};
+use crate::codegen::abi::StepContext;
 use crate::device::{Engine, State};
 use crate::kernel::{BLOCK, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
 

@@ -9,9 +9,16 @@ use cranelift_codegen::{Context, control::ControlPlane};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module};
 
-use crate::codegen::abi::MapFn;
+use crate::codegen::abi::StepContext;
 use crate::codegen::clif;
 use crate::kernel::{Buffer, Map};
+
+/// A compiled map: (context, task n, task block, tile, bytes from one row of the tile to the next).
+///
+/// The task of a map over features is (image, block of channels), over channels (0, block), over images (image, 0), over
+/// a flat array (chunk, 0). Tile and row are read by prologues alone.
+// SAFETY: the type of what Cranelift makes; each call says why it may be made.
+pub(super) type MapFn = unsafe extern "C" fn(*const StepContext, u64, u64, *mut f32, u64);
 
 /// The processor that this program runs on.
 ///

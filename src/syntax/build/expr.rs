@@ -87,15 +87,7 @@ impl Builder<'_> {
             row.next();
             let compares = power == self::power(BinaryOp::Eq);
             if compares && compared {
-                self.problems.push(
-                    Problem::error(
-                        codes::SYNTAX,
-                        at,
-                        "comparisons do not form chains",
-                        "write both comparisons and join them with `and`: `a < b and b < c`",
-                    )
-                    .here("second comparison"),
-                );
+                self.chained_comparison(at);
             }
             compared = compares;
             // `^` goes to the right: its right operand may hold another one.
@@ -104,6 +96,18 @@ impl Builder<'_> {
             left = Expr { kind: ExprKind::Binary(op, Box::new(left), Box::new(right)), span };
         }
         left
+    }
+
+    fn chained_comparison(&mut self, at: Span) {
+        self.problems.push(
+            Problem::error(
+                codes::SYNTAX,
+                at,
+                "comparisons do not form chains",
+                "write both comparisons and join them with `and`: `a < b and b < c`",
+            )
+            .here("second comparison"),
+        );
     }
 
     /// `operand`: an atom with its fields and indices.
@@ -127,8 +131,8 @@ impl Builder<'_> {
     fn atom(&mut self, pair: Pair<'_, Rule>) -> Expr {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
-            Rule::int => self.int(pair.as_str(), span),
-            Rule::real => self.real(pair.as_str(), span),
+            Rule::number if pair.as_str().contains(['.', 'e', 'E']) => self.real(pair.as_str(), span),
+            Rule::number => self.int(pair.as_str(), span),
             Rule::string => ExprKind::Str(self.string(&pair)),
             Rule::boolean => ExprKind::Bool(pair.as_str() == "true"),
             Rule::list => ExprKind::List(Parts::of(pair).map(|p| self.expr(p)).collect()),
@@ -182,20 +186,24 @@ impl Builder<'_> {
             let name = inner.take_if(Rule::arg_name).map(|p| self.name(Parts::of(p).part()));
             let value = self.expr(inner.part());
             if let (None, Some(Arg { name: Some(before), .. })) = (&name, args.last()) {
-                self.problems.push(
-                    Problem::error(
-                        codes::SYNTAX,
-                        value.span,
-                        "an argument without a name stands behind one with a name",
-                        "put the arguments without names first, or name this one: `name: value`",
-                    )
-                    .here("without a name")
-                    .label(before.span, "with a name"),
-                );
+                self.unnamed_behind_named(value.span, before.span);
             }
             args.push(Arg { name, value });
         }
         (args, open)
+    }
+
+    fn unnamed_behind_named(&mut self, at: Span, before: Span) {
+        self.problems.push(
+            Problem::error(
+                codes::SYNTAX,
+                at,
+                "an argument without a name stands behind one with a name",
+                "put the arguments without names first, or name this one: `name: value`",
+            )
+            .here("without a name")
+            .label(before, "with a name"),
+        );
     }
 
     fn int(&mut self, text: &str, span: Span) -> ExprKind {

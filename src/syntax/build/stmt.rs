@@ -11,52 +11,70 @@ use crate::syntax::tree::{ArmKind, ArmStmt, ArmStmtKind, Expr, Name, Stmt, StmtK
 impl Builder<'_> {
     /// `body`.
     pub fn body(&mut self, pair: Pair<'_, Rule>) -> Vec<Stmt> {
-        Parts::of(pair).map(|p| self.stmt(p)).collect()
+        let mut body = Vec::new();
+        for part in Parts::of(pair) {
+            body.push(self.stmt(part));
+        }
+        body
     }
 
+    /// Compound statements recurse, so they are kept apart from the simple ones, whose values would widen each frame.
     fn stmt(&mut self, pair: Pair<'_, Rule>) -> Stmt {
         let pair = Parts::of(pair).part();
+        match pair.as_rule() {
+            Rule::if_stmt => self.ifs(pair, Self::body, |cond, then, otherwise, span| Stmt {
+                kind: StmtKind::If { cond, then, otherwise },
+                span,
+            }),
+            Rule::for_stmt | Rule::stage_stmt | Rule::scale_stmt => self.stmt_with_body(pair),
+            Rule::residual_stmt | Rule::concat_stmt => self.stmt_with_arms(pair),
+            _ => self.simple_stmt(pair),
+        }
+    }
+
+    fn simple_stmt(&mut self, pair: Pair<'_, Rule>) -> Stmt {
         let span = self.span(&pair);
         let kind = match pair.as_rule() {
             Rule::let_stmt => StmtKind::Let(self.define(pair)),
             Rule::fact_stmt => StmtKind::Fact(self.define(pair)),
-            Rule::for_stmt => {
-                let mut parts = Parts::of(pair);
-                let (var, lo, hi) = self.for_head(parts.part());
-                StmtKind::For { var, lo, hi, body: self.body(parts.part()) }
-            }
-            Rule::if_stmt => {
-                return self.ifs(pair, Self::body, |cond, then, otherwise, span| Stmt {
-                    kind: StmtKind::If { cond, then, otherwise },
-                    span,
-                });
-            }
             Rule::require_stmt => StmtKind::Require(self.require(pair)),
             Rule::default_stmt => StmtKind::Default(self.call(Parts::of(pair).part())),
-            Rule::stage_stmt => {
-                let mut parts = Parts::of(pair);
-                let name = self.name(parts.part());
-                let index = parts.take_if(Rule::index).map(|p| self.expr(Parts::of(p).part()));
-                StmtKind::Stage { name, index, body: self.body(parts.part()) }
-            }
-            Rule::residual_stmt | Rule::concat_stmt => {
-                let is_residual = pair.as_rule() == Rule::residual_stmt;
-                let mut parts = Parts::of(pair);
-                let arms = self.arms(parts.part());
-                let alias = self.alias(parts.next());
-                self.check_arms(&arms, is_residual);
-                if is_residual { StmtKind::Residual { arms, alias } } else { StmtKind::Concat { arms, alias } }
-            }
-            Rule::scale_stmt => {
-                let mut parts = Parts::of(pair);
-                StmtKind::Scale { body: self.body(parts.part()), alias: self.alias(parts.next()) }
-            }
             Rule::apply_stmt => {
                 let mut parts = Parts::of(pair);
                 StmtKind::Apply { call: self.call(parts.part()), alias: self.alias(parts.next()) }
             }
             other => unreachable!("the grammar has no statement {other:?}"),
         };
+        Stmt { kind, span }
+    }
+
+    fn stmt_with_body(&mut self, pair: Pair<'_, Rule>) -> Stmt {
+        let span = self.span(&pair);
+        let rule = pair.as_rule();
+        let mut parts = Parts::of(pair);
+        let kind = match rule {
+            Rule::for_stmt => {
+                let (var, lo, hi) = self.for_head(parts.part());
+                StmtKind::For { var, lo, hi, body: self.body(parts.part()) }
+            }
+            Rule::stage_stmt => {
+                let name = self.name(parts.part());
+                let index = parts.take_if(Rule::index).map(|p| self.expr(Parts::of(p).part()));
+                StmtKind::Stage { name, index, body: self.body(parts.part()) }
+            }
+            _ => StmtKind::Scale { body: self.body(parts.part()), alias: self.alias(parts.next()) },
+        };
+        Stmt { kind, span }
+    }
+
+    fn stmt_with_arms(&mut self, pair: Pair<'_, Rule>) -> Stmt {
+        let span = self.span(&pair);
+        let is_residual = pair.as_rule() == Rule::residual_stmt;
+        let mut parts = Parts::of(pair);
+        let arms = self.arms(parts.part());
+        let alias = self.alias(parts.next());
+        self.check_arms(&arms, is_residual);
+        let kind = if is_residual { StmtKind::Residual { arms, alias } } else { StmtKind::Concat { arms, alias } };
         Stmt { kind, span }
     }
 
@@ -93,7 +111,11 @@ impl Builder<'_> {
     }
 
     fn arms(&mut self, pair: Pair<'_, Rule>) -> Vec<ArmStmt> {
-        Parts::of(pair).map(|p| self.arm_stmt(p)).collect()
+        let mut arms = Vec::new();
+        for part in Parts::of(pair) {
+            arms.push(self.arm_stmt(part));
+        }
+        arms
     }
 
     fn arm_stmt(&mut self, pair: Pair<'_, Rule>) -> ArmStmt {

@@ -178,6 +178,15 @@ pub fn mismatch(place: &Place<'_>, error: &Error<Rule>) -> Problem {
     };
     let index = place.chunk.start + place.chunk_tokens().partition_point(|t| t.end <= at);
     let found = place.chunk.contains(&index).then_some(index);
+    // A complete item, and then a line that does not go on with it.
+    if let Some(token) = found.map(|i| &place.tokens[i])
+        && token.first_on_line
+        && token.indent == 0
+        && expected.contains(&Rule::EOI)
+        && ITEM_WORDS.contains(&place.word(Some(place.chunk.start)))
+    {
+        return not_an_item(place, token, token.text(place.text));
+    }
     let mismatch = locate(place, expected, found);
     let (span, found_text) = match found {
         Some(i) => (place.span_of(&place.tokens[i]), quoted(place.word(found))),
@@ -210,9 +219,9 @@ fn locate<'e>(place: &'e Place<'e>, expected: &'e [Rule], found: Option<usize>) 
             TokenKind::Open(bracket) => open.push((Some(bracket), i + 1)),
             TokenKind::Close(bracket) => {
                 open.pop();
-                if let (Bracket::Curly, Some((_, start))) = (bracket, open.last_mut()) {
-                    let goes_on = matches!(place.word(Some(i + 1)), "else" | "as");
-                    *start = if goes_on { *start } else { i + 1 };
+                let goes_on = matches!(place.word(Some(i + 1)), "else" | "as");
+                if bracket == Bracket::Curly && !goes_on && open.len() > 1 {
+                    set_start(&mut open, i + 1);
                 }
             }
             TokenKind::Mark if place.word(Some(i)) == ";" => set_start(&mut open, i + 1),
@@ -235,10 +244,13 @@ fn set_start(open: &mut [(Option<Bracket>, usize)], start: usize) {
 /// The expected rules as people call them, without those that may stand nearly anywhere when there are others.
 fn expected_names(expected: &[Rule]) -> String {
     let may_always_stand = |rule: Rule| {
-        matches!(
+        let goes_on = matches!(
             rule,
-            Rule::infix | Rule::field | Rule::index | Rule::args | Rule::semicolon | Rule::range_mark | Rule::dot
-        )
+            Rule::prefix | Rule::infix | Rule::field | Rule::index | Rule::args | Rule::kw_as | Rule::alias
+        );
+        let mark =
+            matches!(rule, Rule::open_bracket | Rule::open_paren | Rule::semicolon | Rule::range_mark | Rule::dot);
+        goes_on || mark
     };
     let mut names: Vec<String> = Vec::new();
     for strong in [true, false] {

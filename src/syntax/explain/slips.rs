@@ -30,6 +30,13 @@ impl Slip {
 
 /// The slip behind a mismatch, if it is a known one; the more particular ones come first.
 pub fn find(m: &Mismatch<'_>) -> Option<Slip> {
+    if m.expected == [Rule::kw_else] {
+        let help = "as a value, an `if` needs what holds otherwise: `if c { a } else { b }`";
+        return Some(Slip::new("this `if` has no `else`", "expected `else` behind this", help));
+    }
+    if m.found.is_none() {
+        return number_at_the_end(m);
+    }
     let at = Around::new(m)?;
     [foreign_mark, loop_bound, colon, equals, number, reserved_word, comma, layer_among_arms, foreign_statement]
         .iter()
@@ -73,29 +80,32 @@ impl<'t> Around<'t> {
     }
 }
 
-/// Marks of other languages, with what is written here instead and what it means.
-const FOREIGN_MARKS: &[(&str, &str, &str)] = &[
-    ("&&", "and", "both hold"),
-    ("||", "or", "one of the two holds"),
-    ("!", "not", "denies what follows"),
-    ("**", "^", "raises to a power"),
-    (":=", "=", "names a value"),
-    ("#", "//", "begins a comment"),
-    ("'", "\"", "begins and ends a string"),
-    ("\u{201c}", "\"", "begins and ends a string"),
-    ("\u{201d}", "\"", "begins and ends a string"),
-    ("\u{2212}", "-", "is minus"),
-    ("\u{d7}", "*", "multiplies"),
-    ("\u{2026}", "..", "stands between the ends of an interval"),
-    ("\u{2264}", "<=", "compares"),
-    ("\u{2265}", ">=", "compares"),
-    ("\u{2260}", "!=", "compares"),
+/// Marks of other languages, with what is written here instead.
+const FOREIGN_MARKS: &[(&str, &str)] = &[
+    ("&&", "and"),
+    ("||", "or"),
+    ("!", "not"),
+    ("**", "^"),
+    (":=", "="),
+    ("#", "//"),
+    ("'", "\""),
+    ("\u{201c}", "\""),
+    ("\u{201d}", "\""),
+    ("\u{2212}", "-"),
+    ("\u{d7}", "*"),
+    ("\u{2026}", ".."),
+    ("\u{2264}", "<="),
+    ("\u{2265}", ">="),
+    ("\u{2260}", "!="),
 ];
 
 fn foreign_mark(_: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
-    if let Some((mark, ours, meaning)) = FOREIGN_MARKS.iter().find(|(mark, ..)| *mark == at.word) {
-        let slip =
-            Slip::new(format!("`{mark}` is not a mark of the language"), "unknown mark", format!("`{ours}` {meaning}"));
+    if let Some((mark, ours)) = FOREIGN_MARKS.iter().find(|(mark, _)| *mark == at.word) {
+        let slip = Slip::new(
+            format!("`{mark}` is not a mark of the language"),
+            "unknown mark",
+            format!("the language writes `{ours}`"),
+        );
         // Marks that go in pairs, and those that would comment out what follows, are left to the reader.
         let mechanical = !matches!(*ours, "\"" | "//");
         return Some(if mechanical { slip.fix(at.range(), *ours) } else { slip });
@@ -132,7 +142,7 @@ fn loop_bound(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
 fn colon(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     let before = at.before.filter(|b| b.kind == TokenKind::Word)?;
     let begins = matches!(at.word_before_that, "(" | "," | "{" | ";");
-    let named = m.bracket == Some(Bracket::Round) && begins || m.expected.contains(&Rule::entries);
+    let named = m.bracket == Some(Bracket::Round) && begins || m.place.word(Some(m.place.chunk.start)) == "train";
     if !named || !m.expected.contains(&Rule::colon) {
         return None;
     }
@@ -157,18 +167,30 @@ fn equals(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
         let help = "`=` names a value, `==` compares two";
         return Some(Slip::new("`==` compares", "expected `=`", help).fix(at.range(), "="));
     }
-    if at.word == "=" && m.expected.contains(&Rule::infix) {
-        if m.statement + 1 == m.found? {
-            let help = format!("a named value is written `let {} = …`", at.word_before);
-            return Some(Slip::new("a value is given without `let`", "not expected here", help));
-        }
-        let help = "`==` compares two values, `=` names one";
-        return Some(Slip::new("`=` does not compare", "expected an operator", help).fix(at.range(), "=="));
+    // `n = 2` as a statement: the parser stops at the name or behind it.
+    let name = match at.word {
+        "=" if m.bracket == Some(Bracket::Curly) && m.statement + 1 == m.found? => Some(at.word_before),
+        word if at.word_after == "=" && at.found.kind == TokenKind::Word && m.statement == m.found? => Some(word),
+        _ => None,
+    };
+    if let Some(name) = name {
+        let help = format!("a named value is written `let {name} = …`");
+        return Some(Slip::new("a value is given without `let`", "not expected here", help));
     }
-    let given = at.word == "=" && m.bracket == Some(Bracket::Curly) && m.statement + 1 == m.found?;
-    given.then(|| {
-        let help = format!("a named value is written `let {} = …`", at.word_before);
-        Slip::new("a value is given without `let`", "not expected here", help)
+    (at.word == "=" && m.expected.contains(&Rule::infix)).then(|| {
+        let help = "`==` compares two values, `=` names one";
+        Slip::new("`=` does not compare", "expected an operator", help).fix(at.range(), "==")
+    })
+}
+
+/// `5.` as the last of an item.
+fn number_at_the_end(m: &Mismatch<'_>) -> Option<Slip> {
+    let last = m.place.chunk.end - 1;
+    let digits = m.place.word(last.checked_sub(1));
+    (m.place.word(Some(last)) == "." && digits.starts_with(|c: char| c.is_ascii_digit())).then(|| {
+        let at = m.place.tokens[last].end;
+        Slip::new("a number ends with a digit", "expected a digit behind this", format!("write `{digits}.0`"))
+            .fix(at..at, "0")
     })
 }
 
