@@ -1,6 +1,6 @@
 //! The graph: our operations on luminal's graph. This module is luminal's only user.
 //!
-//! A [`Graph`] owns a luminal graph whose every operator is a [`Node`] of ours: one closed [`Op`](op::Op) with one
+//! A [`Graph`] owns a luminal graph whose every operator is a [`Node`] of ours: one closed [`Op`] with one
 //! output, the type of that output, and the layer that it serves. Lowering builds it ([`Graph::add`]), passes are
 //! luminal compilers over it ([`Compiler`], [`Graph::within`]), [`Graph::run`] executes it with luminal's own executor
 //! in f64, which is the oracle of every faster engine. [`fmt::Display`](std::fmt::Display) prints it by stable paths.

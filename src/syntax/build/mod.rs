@@ -31,7 +31,7 @@ impl Builder<'_> {
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         let mut last = pair.clone();
         // The digits inside a number are no token of their own.
-        while !matches!(last.as_rule(), Rule::int | Rule::real)
+        while !matches!(last.as_rule(), Rule::int | Rule::number)
             && let Some(inner) = last.clone().into_inner().last()
         {
             last = inner;
