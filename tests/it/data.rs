@@ -139,6 +139,29 @@ fn crops_lie_at_every_place_within_the_padding() {
     assert!(places.iter().all(|&n| n > 0), "{places:?}");
 }
 
+/// The crop of rows of three pixels that begins (row, column) places further, zeros around it.
+fn crop(image: &[f32], row: isize, column: isize) -> Vec<f32> {
+    let pixel = |h: isize, w: isize| {
+        let inside = (0..2).contains(&h) && (0..3).contains(&w);
+        if inside { image[(3 * h + w) as usize] } else { 0.0 }
+    };
+    (0..6).map(|i| pixel(i / 3 + row, i % 3 + column)).collect()
+}
+
+#[test]
+fn what_one_crop_cuts_off_no_later_crop_brings_back() {
+    let offset = |stream: &str, epoch| {
+        let place = ((u64::from(Stream::of_path(stream).word(5, epoch, 0)) * 9) >> 32) as isize;
+        (place / 3 - 1, place % 3 - 1)
+    };
+    for epoch in 1..=200 {
+        let (first, second) = (offset("data.pad_crop", epoch), offset("data.pad_crop[1]", epoch));
+        let expected = crop(&crop(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], first.0, first.1), second.0, second.1);
+        let twice = augmented(vec![Augment::PadCrop { pad: 1 }; 2], epoch);
+        assert_eq!(twice[..6], expected, "{first:?} then {second:?}");
+    }
+}
+
 /// Six files of `records` records; the class of record i is i % 10, its pixels count on from it.
 fn write_cifar(folder: &Path, records: usize) {
     for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
