@@ -13,6 +13,7 @@ use sdc::net::{Recipe, Role};
 use sdc::train::initialise;
 
 use super::program::build_with;
+use super::support::check_golden;
 
 fn sdc(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sdc")).args(args).output().expect("the program starts")
@@ -235,6 +236,20 @@ fn every_stage_can_be_printed_and_prints_the_same_twice() {
         assert!(text.lines().count() > 20, "{stage}: {text}");
         assert_eq!(text, print(), "{stage}");
     }
+}
+
+/// The fused plans of small programs: what is a prologue, an epilogue, a map of its own, and what is stored.
+#[test]
+fn plans() {
+    insta::glob!("../golden/kernels", "*.sd", |path| {
+        check_golden(path, |text| {
+            let (network, recipe) = built(text, &[]);
+            let plans = driver::plans(&driver::graphs(&network, Some(&recipe)), recipe.batch);
+            let train = plans.train.expect("the program trains");
+            train.verify().expect("a plan is valid");
+            train.to_string()
+        });
+    });
 }
 
 #[test]
