@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::table::{Align, Table};
 use super::{Chosen, Format, print, report};
@@ -49,10 +50,10 @@ pub fn run(args: &Args) -> ExitCode {
     let step = Step { number: args.step, seed, images };
     let wanted = |site: &&Site| args.site.as_ref().is_none_or(|p| site.path.matches(p) || site.path.as_str() == p);
     let sites: Vec<&Site> = network.sites().into_iter().filter(wanted).collect();
-    print(match args.json {
-        true => format!("{}\n", to_json(&sites, step, args.words)),
-        false => to_text(&sites, step, args.words),
-    });
+    match args.json {
+        true => write_json(&sites, step, args.words, &mut |text| print(text)),
+        false => print(to_text(&sites, step, args.words)),
+    }
     report(&session, Format::Text)
 }
 
@@ -95,21 +96,44 @@ fn to_text(sites: &[&Site], step: Step, as_words: bool) -> String {
     out
 }
 
-fn to_json(sites: &[&Site], step: Step, as_words: bool) -> Value {
-    let draws = |site: &Site| -> Vec<Value> {
-        let one = |(i, draw): (usize, &Draw)| {
-            let all = words(site, i, step);
-            let values: Vec<Value> = match as_words {
-                true => all.map(Value::from).collect(),
-                false => all.map(|word| json!(draw.distribution.sample(word))).collect(),
+/// One draw of a site with all its numbers.
+#[derive(Serialize)]
+struct DrawJson {
+    draw: usize,
+    name: String,
+    level: &'static str,
+    from: String,
+    values: Numbers,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Numbers {
+    Words(Vec<u32>),
+    Values(Vec<f64>),
+}
+
+/// One JSON object, handed out draw by draw: a step of a large network has more numbers than a machine can hold.
+fn write_json(sites: &[&Site], step: Step, as_words: bool, write: &mut dyn FnMut(String)) {
+    let Step { number, seed, images } = step;
+    write(format!("{{\"step\":{number},\"seed\":{seed},\"images\":{images},\"sites\":["));
+    for (s, site) in sites.iter().enumerate() {
+        let comma = if s > 0 { "," } else { "" };
+        write(format!("{comma}{{\"path\":{},\"l\":{},\"draws\":[", json!(site.path.as_str()), json!(site.l)));
+        for (draw, Draw { level, distribution, .. }) in site.rule.draws.iter().enumerate() {
+            let all = words(site, draw, step);
+            let values = match as_words {
+                true => Numbers::Words(all.collect()),
+                false => Numbers::Values(all.map(|word| distribution.sample(word).into()).collect()),
             };
-            json!({ "draw": i, "name": site.rule.draw_name(i), "level": draw.level.name(), "from": draw.distribution.to_string(), "values": values })
-        };
-        site.rule.draws.iter().enumerate().map(one).collect()
-    };
-    let sites: Vec<Value> =
-        sites.iter().map(|site| json!({ "path": site.path.as_str(), "l": site.l, "draws": draws(site) })).collect();
-    json!({ "step": step.number, "seed": step.seed, "images": step.images, "sites": sites })
+            let (name, from) = (site.rule.draw_name(draw), distribution.to_string());
+            let text = serde_json::to_string(&DrawJson { draw, name, level: level.name(), from, values });
+            let comma = if draw > 0 { "," } else { "" };
+            write(format!("{comma}{}", text.expect("numbers and names are JSON")));
+        }
+        write("]}".into());
+    }
+    write("]}\n".into());
 }
 
 /// The words that a draw uses in a step, in the order of its indices.
