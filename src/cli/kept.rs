@@ -3,14 +3,34 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::diag::{Failure, codes};
 use crate::driver::Choice;
-use crate::source::{SourceId, Sources};
+use crate::source::{Source, SourceId, Sources};
 use crate::train::RunFolder;
+
+/// What a run writes under names of its own.
+const RUN_FILES: [&str; 4] = ["program.sd", "run.json", "metrics.csv", "weights.safetensors"];
+
+/// Refuses a program that uses a file of which a run could keep no copy. Asked before the run's folder is made.
+///
+/// # Errors
+/// A used file with the name of one that the run itself writes.
+pub fn check_names(sources: &Sources) -> Result<(), Failure> {
+    let plain = |name: &str| Path::new(name).components().filter(|c| *c != Component::CurDir).collect::<PathBuf>();
+    let taken = |name: &str| RUN_FILES.iter().any(|own| plain(name) == Path::new(own));
+    match used(sources).find(|source| taken(&source.name)) {
+        None => Ok(()),
+        Some(source) => {
+            let message = format!("the program uses {}, and a run writes a file of that name", source.name);
+            let help = "rename the used file: a run keeps a copy of it beside its own files";
+            Err(Failure::new(codes::CANNOT_WRITE, message, help))
+        }
+    }
+}
 
 /// Writes what `folder` keeps beside the program's own text.
 ///
@@ -21,8 +41,7 @@ pub fn keep(folder: &RunFolder, sources: &Sources, choice: &Choice, model: &str)
         let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
         made.map_err(|e| cannot(codes::CANNOT_WRITE, path, "written", &e))
     };
-    let used = sources.iter().filter(|(id, source)| *id != SourceId(0) && is_file(&source.name));
-    for (_, source) in used {
+    for source in used(sources) {
         write(&folder.path().join(&source.name), &source.text)?;
     }
     let options = json!({ "model": model, "set": choice.sets });
@@ -47,9 +66,10 @@ pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
     Ok(Choice { model: Some(model), sets })
 }
 
-/// Whether a source is a file beside the program: not of the standard library, not of the command line.
-fn is_file(name: &str) -> bool {
-    !name.starts_with("std/") && !name.starts_with("--")
+/// The files beside the program: not of the standard library, not of the command line.
+fn used(sources: &Sources) -> impl Iterator<Item = &Source> {
+    let is_file = |name: &str| !name.starts_with("std/") && !name.starts_with("--");
+    sources.iter().filter(move |(id, source)| *id != SourceId(0) && is_file(&source.name)).map(|(_, source)| source)
 }
 
 fn cannot(code: crate::diag::Code, path: &Path, what: &str, error: &io::Error) -> Failure {

@@ -63,6 +63,7 @@ fn train(
     recipe: &Recipe,
 ) -> Result<(), Failure> {
     let network = &built.network;
+    kept::check_names(&session.sources)?;
     let weights = args.weights.as_ref().map(|path| Checkpoint::read(path, network)).transpose()?;
     let data = data::load(&recipe.data.set, recipe.seed)?;
     let plans = driver::plans(&driver::graphs(network, Some(recipe)), recipe.batch);
