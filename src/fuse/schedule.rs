@@ -61,6 +61,27 @@ enum Open {
     Contraction(Contraction, Option<Piece>),
 }
 
+impl Open {
+    /// Whether a buffer that this kernel writes is known at each point of its loop. A value for a whole plane is not: it
+    /// is there when the loop is over, also where the plane is a single pixel.
+    fn knows(&self, buffer: BufferId, at: Place) -> bool {
+        let target = match at {
+            Place::Point => Target::Point(buffer),
+            Place::Channel => Target::Channel(buffer),
+            Place::Flat => Target::Flat(buffer),
+            Place::Plane | Place::Moved { .. } | Place::Reshaped { .. } => return false,
+        };
+        let keeps = |piece: &Piece| piece.map.stores().iter().any(|store| store.target == target);
+        match self {
+            Open::Map(piece) => keeps(piece),
+            Open::Contraction(contraction, piece) => {
+                let result = at == Place::Point && contraction.writes().first() == Some(&buffer);
+                result || piece.as_ref().is_some_and(keeps)
+            }
+        }
+    }
+}
+
 /// A map under construction, with the values of nodes that it computes or has read.
 struct Piece {
     map: MapBuilder,
@@ -406,9 +427,9 @@ impl Schedule<'_> {
                 Open::Map(piece) => Some(piece.map.domain()),
                 Open::Contraction(contraction, _) => contraction.result_domain(),
             };
-            // What the host itself makes is known at the same point alone.
+            // Of what the host itself makes, a piece may read what is known at its own point alone.
             let elsewhere = alone.exprs.iter().any(|expr| match expr {
-                Expr::Load { buffer, at } => made_there(*buffer) && !at_point(*at, alone.domain),
+                Expr::Load { buffer, at } => made_there(*buffer) && !self.kernels[number].knows(*buffer, *at),
                 Expr::Gather { .. } => expr.reads().any(made_there),
                 Expr::Const(_)
                 | Expr::Param(_)
@@ -480,13 +501,3 @@ impl Schedule<'_> {
 
 /// Set by `Plan::place` when all kernels are known.
 const KERNELS: Lifetime = Lifetime::Kernels { from: 0, to: 0 };
-
-/// Whether a load is of the map's own point, at which a value that the map makes is known.
-fn at_point(at: Place, domain: Domain) -> bool {
-    matches!(
-        (at, domain),
-        (Place::Point, Domain::Feature { .. })
-            | (Place::Channel, Domain::Channel { .. })
-            | (Place::Flat, Domain::Flat { .. })
-    )
-}

@@ -179,6 +179,24 @@ fn gates_by_channel_and_by_element() {
     });
 }
 
+/// On a 1 x 1 map a plane's value and its only pixel lie at one place; what a kernel makes of the whole plane is known
+/// after its loop alone.
+#[test]
+fn means_of_single_pixels_are_read_after_they_are_made() {
+    check(Shape::new(3, 1, 1), |s| {
+        s.conv(20, 1, 1).global_avg_pool().relu().pad_channels(24).linear(3);
+    });
+    check(Shape::new(3, 1, 1), |s| {
+        s.conv(20, 1, 1).global_avg_pool().global_avg_pool().relu().pad_channels(24).linear(3);
+    });
+    check(Shape::new(3, 1, 1), |s| {
+        s.conv(20, 1, 1).gate(&|s| {
+            s.global_avg_pool().linear(20).act(Activation::Sigmoid);
+        });
+        s.relu().linear(3);
+    });
+}
+
 fn pyramid_block(width: usize, stride: usize) -> impl Fn(&mut Scope<'_>) {
     move |s| {
         s.bn().conv(width, 3, stride).bn().relu().conv(width, 3, 1).bn();
