@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 
 use crate::diag::{Failure, codes};
 use crate::driver::Choice;
-use crate::source::{Source, SourceId, Sources};
+use crate::source::{Source, Sources};
 use crate::train::RunFolder;
 
 /// What a run writes under names of its own.
-const RUN_FILES: [&str; 4] = ["program.sd", "run.json", "metrics.csv", "weights.safetensors"];
+const RUN_FILES: [&str; 4] = [RunFolder::PROGRAM, RunFolder::METRICS, RunFolder::WEIGHTS, OPTIONS];
+/// How the run was made.
+const OPTIONS: &str = "run.json";
 
 /// Refuses a program that uses a file of which a run could keep no copy. Asked before the run's folder is made.
 ///
@@ -45,7 +47,7 @@ pub fn keep(folder: &RunFolder, sources: &Sources, choice: &Choice, model: &str)
         write(&folder.path().join(&source.name), &source.text)?;
     }
     let options = json!({ "model": model, "set": choice.sets });
-    write(&folder.path().join("run.json"), &format!("{options:#}\n"))
+    write(&folder.path().join(OPTIONS), &format!("{options:#}\n"))
 }
 
 /// The choice that a run was made with.
@@ -53,7 +55,7 @@ pub fn keep(folder: &RunFolder, sources: &Sources, choice: &Choice, model: &str)
 /// # Errors
 /// A file that is missing or damaged.
 pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
-    let path = folder.path().join("run.json");
+    let path = folder.path().join(OPTIONS);
     let text = fs::read_to_string(&path).map_err(|e| cannot(codes::CANNOT_READ, &path, "read", &e))?;
     let damaged = || {
         let message = format!("{} does not say how the run was made", path.display());
@@ -66,10 +68,9 @@ pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
     Ok(Choice { model: Some(model), sets })
 }
 
-/// The files beside the program: not of the standard library, not of the command line.
+/// The files beside the program.
 fn used(sources: &Sources) -> impl Iterator<Item = &Source> {
-    let is_file = |name: &str| !name.starts_with("std/") && !name.starts_with("--");
-    sources.iter().filter(move |(id, source)| *id != SourceId(0) && is_file(&source.name)).map(|(_, source)| source)
+    sources.iter().map(|(_, source)| source).filter(|source| source.beside)
 }
 
 fn cannot(code: crate::diag::Code, path: &Path, what: &str, error: &io::Error) -> Failure {

@@ -160,7 +160,7 @@ impl Loading<'_> {
                 self.sources.add(format!("std/{name}.sd"), text)
             }
             Key::File(path) => match self.loader.load(path) {
-                Ok(text) => self.sources.add(path.clone(), text),
+                Ok(text) => self.sources.add_beside(path.clone(), text),
                 Err(error) => {
                     self.problems.push(cannot_load(path, place, &error));
                     return None;

@@ -50,6 +50,8 @@ pub struct Source {
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Whether it is a file beside the program that a `use "…"` names; then `name` is its path from the program's folder.
+    pub beside: bool,
 }
 
 /// Every text of one compilation, in the order of loading.
@@ -61,7 +63,16 @@ pub struct Sources {
 impl Sources {
     /// Adds a text and names it.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> SourceId {
-        self.files.push(Source { name: name.into(), text: text.into() });
+        self.push(Source { name: name.into(), text: text.into(), beside: false })
+    }
+
+    /// Adds a file that a program uses, by its path from the program's folder, and names it.
+    pub fn add_beside(&mut self, path: impl Into<String>, text: impl Into<String>) -> SourceId {
+        self.push(Source { name: path.into(), text: text.into(), beside: true })
+    }
+
+    fn push(&mut self, source: Source) -> SourceId {
+        self.files.push(source);
         SourceId(self.files.len() as u32 - 1)
     }
 

@@ -14,6 +14,13 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// The file of the program's text.
+    pub const PROGRAM: &str = "program.sd";
+    /// The file of the weights, running statistics and momenta.
+    pub const WEIGHTS: &str = "weights.safetensors";
+    /// The file with a row an epoch.
+    pub const METRICS: &str = "metrics.csv";
+
     /// Makes `runs/NAME-N` in the current folder, N being the first number that is free.
     ///
     /// # Errors
@@ -71,16 +78,16 @@ impl RunFolder {
 
     /// The text of the program.
     pub fn program(&self) -> PathBuf {
-        self.path.join("program.sd")
+        self.path.join(Self::PROGRAM)
     }
 
     /// Weights, running statistics and momenta after the last save.
     pub fn weights(&self) -> PathBuf {
-        self.path.join("weights.safetensors")
+        self.path.join(Self::WEIGHTS)
     }
 
     /// A row an epoch.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.csv")
+        self.path.join(Self::METRICS)
     }
 }

@@ -205,16 +205,20 @@ fn a_run_keeps_the_files_that_its_program_uses_and_never_over_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let (head, rest) = OWN_RULE.split_once("model M").expect("the program has a model");
     let train = |file: &str| {
-        std::fs::write(folder.path().join(file), head).expect("the rule is written");
+        let rule = folder.path().join(file);
+        std::fs::create_dir_all(rule.parent().expect("a folder")).expect("the folder is made");
+        std::fs::write(rule, head).expect("the rule is written");
         let program = folder.path().join("main.sd");
         let text = format!("use \"{file}\".{{loud}}\nuse std.resnet.{{resnet_cifar}}\n\nmodel M{rest}");
         std::fs::write(&program, text).expect("the program is written");
-        let run = folder.path().join(format!("run-{file}"));
+        let run = folder.path().join(format!("run-{}", file.replace('/', "-")));
         (sdc(&["train", path(&program), "--steps", "0", "--out", path(&run)]), run)
     };
-    let (out, run) = train("rules.sd");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    succeeds(&["eval", path(&run), "--json"]);
+    for name in ["rules.sd", "sub/rules.sd", "std/rules.sd", "--rules.sd"] {
+        let (out, run) = train(name);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        succeeds(&["eval", path(&run), "--json"]);
+    }
     for name in ["program.sd", "run.json", "metrics.csv"] {
         let (out, run) = train(name);
         let words = String::from_utf8_lossy(&out.stderr).into_owned();
