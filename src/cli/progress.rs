@@ -59,7 +59,7 @@ impl Observer for Lines {
         bar.set_length(report.steps);
         bar.set_position(report.step);
         bar.set_prefix(format!("{}/{}", report.epoch, self.epochs));
-        let seen = (report.step * self.batch).min(report.step * self.images);
+        let seen = report.step * self.batch.min(self.images);
         let speed = seen as f64 / self.started.elapsed().as_secs_f64();
         bar.set_message(format!("loss {:.4}  {speed:.0} images/s", report.loss));
     }

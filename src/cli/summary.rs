@@ -151,19 +151,11 @@ fn rows(table: &mut Table, body: &[Node], outer: &Path, depth: usize) {
         if !name.is_empty() {
             table.row([format!("{}{name}", "  ".repeat(depth)), what, shape, count(parameters), count(multiply_adds)]);
         } else {
-            table.row([
-                format!("{}{what}", "  ".repeat(depth)),
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-            ]);
+            table.heading(format!("{}{what}", "  ".repeat(depth)), "");
         }
         let mut arm = |arm: &crate::net::Arm, identity: bool| {
             let what = if identity { "identity" } else { "" };
-            let tail = arm.path.tail(path).to_owned();
-            let indent = "  ".repeat(depth + 1);
-            table.row([format!("{indent}{tail}"), what.to_owned(), String::new(), String::new(), String::new()]);
+            table.heading(format!("{}{}", "  ".repeat(depth + 1), arm.path.tail(path)), what);
             rows(table, &arm.body, &arm.path, depth + 2);
         };
         match node {

@@ -31,6 +31,12 @@ impl Table {
         debug_assert_eq!(cells.len(), self.align.len());
         self.rows.push(cells);
     }
+
+    /// Adds a row of a name and a word, without numbers.
+    pub fn heading(&mut self, name: String, word: &str) {
+        let cells = [name, word.to_owned()].into_iter().chain(std::iter::repeat(String::new()));
+        self.row(cells.take(self.align.len()));
+    }
 }
 
 impl fmt::Display for Table {

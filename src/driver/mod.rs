@@ -161,11 +161,11 @@ pub fn forward(network: &Network, recipe: Option<&Recipe>) -> Graph {
 /// The graphs of a network: for training where there is a recipe, and for test.
 pub fn graphs(network: &Network, recipe: Option<&Recipe>) -> Graphs {
     let train = recipe.map(|recipe| {
-        let mut graph = lower(network, Mode::Train { loss: recipe.loss });
+        let mut graph = forward(network, Some(recipe));
         passes::training(&mut graph, recipe);
         graph
     });
-    Graphs { train, test: lower(network, Mode::Test) }
+    Graphs { train, test: forward(network, None) }
 }
 
 /// The plans of a network for at most `batch` images.

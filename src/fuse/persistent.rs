@@ -21,7 +21,7 @@ pub(super) struct Hyper {
 /// A weight or running statistic.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) path: Path,
+    /// How it lies there.
     pub(super) size: Size,
     /// Its place among the weights of its group, or among the statistics.
     pub(super) offset: usize,
@@ -47,7 +47,7 @@ pub(super) struct Group {
 /// The layout of what outlives a step.
 #[derive(Clone, Debug)]
 pub struct Persistent {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: BTreeMap<Path, Entry>,
     pub(super) groups: Vec<Group>,
     pub(super) statistics: usize,
     pub(super) len: usize,
@@ -56,7 +56,7 @@ pub struct Persistent {
 /// Lays out the parameters of a graph; momenta and gradients have a place where it trains them.
 pub fn persistent(graph: &Graph) -> Persistent {
     let hypers = hypers(graph);
-    let mut entries = Vec::new();
+    let mut entries = BTreeMap::new();
     let mut kinds: Vec<Option<Hyper>> = Vec::new();
     let mut lengths: Vec<usize> = Vec::new();
     let mut statistics = 0;
@@ -64,7 +64,7 @@ pub fn persistent(graph: &Graph) -> Persistent {
         let Op::Parameter { path, role } = &graph.node(id).op else { continue };
         let size = size(graph, id);
         if *role == Role::State {
-            entries.push(Entry { path: path.clone(), size, offset: statistics, group: None });
+            entries.insert(path.clone(), Entry { size, offset: statistics, group: None });
             statistics += size.len(1);
             continue;
         }
@@ -74,7 +74,7 @@ pub fn persistent(graph: &Graph) -> Persistent {
             lengths.push(0);
             kinds.len() - 1
         });
-        entries.push(Entry { path: path.clone(), size, offset: lengths[group], group: Some(group) });
+        entries.insert(path.clone(), Entry { size, offset: lengths[group], group: Some(group) });
         lengths[group] += size.len(1);
     }
     let mut end = 0;
@@ -90,12 +90,6 @@ pub fn persistent(graph: &Graph) -> Persistent {
     });
     let groups = groups.collect();
     Persistent { entries, groups, statistics, len: end }
-}
-
-impl Persistent {
-    pub(super) fn entry(&self, path: &Path) -> &Entry {
-        self.entries.iter().find(|e| e.path == *path).unwrap_or_else(|| panic!("the layout has no {path}"))
-    }
 }
 
 /// What the optimizer does to each weight that has an update.

@@ -13,7 +13,7 @@ use crate::kernel::{
 };
 
 pub(super) fn schedule(graph: &Graph, stored: &BTreeSet<NodeId>, persistent: &Persistent, batch: usize) -> Plan {
-    let plan = Plan { batch, buffers: vec![], slots: vec![], kernels: vec![], arena: 0 };
+    let plan = Plan { batch, buffers: vec![], slots: BTreeMap::new(), kernels: vec![], arena: 0 };
     let names = graph.names();
     let mut schedule = Schedule {
         graph,
@@ -103,16 +103,16 @@ impl Schedule<'_> {
                 self.views.push(views);
             }
         }
-        for entry in &self.persistent.entries {
+        for (path, entry) in &self.persistent.entries {
             let start = entry.group.map_or(self.persistent.statistics, |g| self.persistent.groups[g].weights);
-            let id = self.persistent_buffer(entry.path.to_string(), entry.size, start + entry.offset);
-            self.plan.slots.push((Slot::Parameter(entry.path.clone()), id));
+            let id = self.persistent_buffer(path.to_string(), entry.size, start + entry.offset);
+            self.plan.slots.insert(Slot::Parameter(path.clone()), id);
             if let Some(group) = entry.group.map(|g| &self.persistent.groups[g])
                 && group.hyper.is_some()
             {
-                let name = format!("momentum/{}", entry.path);
+                let name = format!("momentum/{path}");
                 let id = self.persistent_buffer(name, entry.size, group.momenta + entry.offset);
-                self.plan.slots.push((Slot::Momentum(entry.path.clone()), id));
+                self.plan.slots.insert(Slot::Momentum(path.clone()), id);
             }
         }
         for id in graph.nodes() {
@@ -130,7 +130,7 @@ impl Schedule<'_> {
             let size = self.size(id);
             let buffer = self.buffer(self.names[&id].clone(), size, Lifetime::Step);
             self.buffers.insert(id, buffer);
-            self.plan.slots.push((slot, buffer));
+            self.plan.slots.insert(slot, buffer);
         }
     }
 
@@ -145,7 +145,7 @@ impl Schedule<'_> {
                     (Slot::Logits, self.buffer(self.names[&node].clone(), size, Lifetime::Step))
                 }
                 Output::Gradient(path) => {
-                    let entry = self.persistent.entry(&path);
+                    let entry = &self.persistent.entries[&path];
                     let group = &self.persistent.groups[entry.group.expect("a gradient is a weight's")];
                     let name = format!("gradient/{path}");
                     let buffer = match group.hyper {
@@ -158,7 +158,7 @@ impl Schedule<'_> {
                 Output::Parameter(_) | Output::Momentum(_) => continue,
             };
             self.buffers.insert(node, buffer);
-            self.plan.slots.push((slot, buffer));
+            self.plan.slots.insert(slot, buffer);
         }
     }
 

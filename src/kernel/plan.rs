@@ -3,6 +3,8 @@
 //! Everything a step touches has its place before the first step: what outlives a step at the front, the same in
 //! every plan of a network, then what a step computes, where buffers whose lifetimes do not meet share their place.
 
+use std::collections::BTreeMap;
+
 use super::{Contraction, Map, contraction::Sizes, padded};
 use crate::net::Path;
 
@@ -169,7 +171,7 @@ pub struct Plan {
     /// All buffers.
     pub buffers: Vec<Buffer>,
     /// The buffers that the outside sees.
-    pub slots: Vec<(Slot, BufferId)>,
+    pub slots: BTreeMap<Slot, BufferId>,
     /// What runs, in order.
     pub kernels: Vec<Kernel>,
     /// Floats of the arena.
@@ -184,12 +186,7 @@ impl Plan {
 
     /// The buffer of a slot.
     pub fn slot(&self, slot: &Slot) -> Option<BufferId> {
-        self.slots.iter().find(|(s, _)| s == slot).map(|(_, id)| *id)
-    }
-
-    /// Bytes of the arena.
-    pub fn bytes(&self) -> u64 {
-        self.arena as u64 * 4
+        self.slots.get(slot).copied()
     }
 
     /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:

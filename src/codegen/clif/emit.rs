@@ -71,10 +71,11 @@ impl<'a, 'f> Emitter<'a, 'f> {
         self.b.ins().load(ty, MemFlagsData::trusted().with_readonly(), self.context, offset as i32)
     }
 
-    /// Whether the four quarters of a block differ in this value.
-    pub(super) fn lanes_differ(&self, value: Value) -> bool {
+    /// How many quarters of a block hold values of their own: all, or one that stands for all.
+    pub(super) fn quarters(&self, value: Value) -> usize {
         let axes = self.axes[value.index()];
-        axes.has(Axis::Channels) || (matches!(self.map.domain, Domain::Flat { .. }) && axes.has(Axis::Pixels))
+        let flat = matches!(self.map.domain, Domain::Flat { .. });
+        if axes.has(Axis::Channels) || (flat && axes.has(Axis::Pixels)) { QUARTERS } else { 1 }
     }
 
     /// The values of the innermost scope are forgotten when `inside` is done; n, block and the pixel may move in it.
@@ -96,7 +97,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// A value's quarter at the current point.
     pub(super) fn value(&mut self, value: Value, quarter: usize) -> ir::Value {
-        let quarter = if self.lanes_differ(value) { quarter } else { 0 };
+        let quarter = quarter.min(self.quarters(value) - 1);
         if let Some(known) = self.scopes.iter().rev().find_map(|scope| scope[value.index()][quarter]) {
             return known;
         }

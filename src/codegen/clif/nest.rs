@@ -6,7 +6,7 @@ use cranelift_frontend::Variable;
 
 use super::super::abi::StepContext;
 use super::emit::{BLOCK_BYTES, Emitter, QUARTERS};
-use crate::kernel::{Axis, Domain, Expr, Place, ReduceOp, Store, Target, Value, blocks};
+use crate::kernel::{Axis, BLOCK, Domain, Expr, Place, ReduceOp, Store, Target, Value, blocks};
 
 /// A reduction over the pixels of a plane: an accumulator a quarter for the row, and one for the plane.
 struct PixelSum {
@@ -82,8 +82,7 @@ impl Emitter<'_, '_> {
             if waits[i] || self.axes[i].has(axis) || matches!(expr, Expr::Const(_)) {
                 continue;
             }
-            let quarters = if self.lanes_differ(value) { QUARTERS } else { 1 };
-            for quarter in 0..quarters {
+            for quarter in 0..self.quarters(value) {
                 self.value(value, quarter);
             }
         }
@@ -92,14 +91,13 @@ impl Emitter<'_, '_> {
     fn feature_nest(&mut self, height: usize, width: usize) {
         let map = self.map;
         // Addresses and values that stay for the whole plane.
-        for buffer in map.exprs.iter().filter(|e| !matches!(e, Expr::Load { at: Place::Channel | Place::Flat, .. })) {
-            let moved = matches!(buffer, Expr::Load { at: Place::Moved { .. } | Place::Reshaped { .. }, .. });
-            if !moved {
-                buffer.reads().for_each(|id| {
-                    self.plane(id);
-                });
-            }
-        }
+        let of_planes = |e: &&Expr| match e {
+            Expr::Load { at, .. } => matches!(at, Place::Point | Place::Plane),
+            _ => true,
+        };
+        map.exprs.iter().filter(of_planes).flat_map(Expr::reads).for_each(|id| {
+            self.plane(id);
+        });
         for store in &map.stores {
             if let Target::Point(id) | Target::Plane(id) = store.target {
                 self.plane(id);
@@ -125,7 +123,7 @@ impl Emitter<'_, '_> {
                         for quarter in 0..QUARTERS {
                             pointwise.iter().for_each(|s| e.store(s.target, s.value, quarter));
                             for sum in &sums {
-                                if quarter > 0 && !e.lanes_differ(sum.value) {
+                                if quarter >= e.quarters(sum.value) {
                                     continue;
                                 }
                                 let next = e.value(sum.body, quarter);
@@ -135,7 +133,7 @@ impl Emitter<'_, '_> {
                     });
                 });
                 for sum in &sums {
-                    for quarter in 0..if e.lanes_differ(sum.value) { QUARTERS } else { 1 } {
+                    for quarter in 0..e.quarters(sum.value) {
                         let row = e.b.use_var(sum.row[quarter]);
                         e.accumulate(sum.plane[quarter], row, sum.op);
                     }
@@ -143,7 +141,7 @@ impl Emitter<'_, '_> {
             });
         }
         for sum in &sums {
-            for quarter in 0..if self.lanes_differ(sum.value) { QUARTERS } else { 1 } {
+            for quarter in 0..self.quarters(sum.value) {
                 let total = self.b.use_var(sum.plane[quarter]);
                 self.set(sum.value, quarter, total);
             }
@@ -188,7 +186,7 @@ impl Emitter<'_, '_> {
         match op {
             ReduceOp::Sum => self.b.ins().fadd(a, b),
             ReduceOp::Max => self.max(a, b),
-            ReduceOp::First => a,
+            ReduceOp::First => unreachable!("the first is not accumulated"),
         }
     }
 
@@ -271,11 +269,11 @@ impl Emitter<'_, '_> {
 
     /// A chunk of a flat array, sixteen elements at a time.
     fn flat_nest(&mut self, len: usize) {
-        let per_chunk = (Domain::CHUNK / crate::kernel::BLOCK) as i64;
+        let per_chunk = (Domain::CHUNK / BLOCK) as i64;
         self.hoist(Axis::Pixels);
         let start = self.b.ins().imul_imm_s(self.n, per_chunk);
         let full = self.b.ins().iadd_imm_s(start, per_chunk);
-        let all = self.b.ins().iconst(types::I64, (len / crate::kernel::BLOCK) as i64);
+        let all = self.b.ins().iconst(types::I64, (len / BLOCK) as i64);
         let fits = self.b.ins().icmp(IntCC::UnsignedLessThan, full, all);
         let end = self.b.ins().select(fits, full, all);
         self.looped_from(start, end, |e, at| {

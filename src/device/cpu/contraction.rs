@@ -375,14 +375,10 @@ impl Ready {
     /// x, length), and says how many lanes that were. A single group takes whole blocks, padding included.
     fn channels(&self, group: usize, pixel: usize, mut run: impl FnMut(usize, usize, usize)) -> usize {
         let s = &self.sizes;
-        let (first, count) = (group * s.group_inputs(), s.group_inputs());
+        let count = s.group_inputs();
         let end = if s.groups == 1 { padded(count) } else { count };
-        let mut lane = 0;
-        while lane < end {
-            let channel = first + lane;
-            let len = (BLOCK - channel % BLOCK).min(end - lane);
-            run(lane, (channel / BLOCK * s.pixels() + pixel) * BLOCK + channel % BLOCK, len);
-            lane += len;
+        for (lane, channel, len) in runs(group * count, end) {
+            run(lane, place(channel, pixel, s.pixels()), len);
         }
         end
     }
@@ -422,6 +418,22 @@ fn tiles(s: &Sizes) -> impl Iterator<Item = (usize, usize)> {
     (0..all).step_by(step).map(move |from| (from, step.min(all - from)))
 }
 
+/// The runs of `count` channels from `first` that lie in one block each: (how many come before, first channel, length).
+fn runs(first: usize, count: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut lane = 0;
+    std::iter::from_fn(move || {
+        let channel = first + lane;
+        let len = (BLOCK - channel % BLOCK).min(count - lane);
+        lane += len;
+        (len > 0).then_some((lane - len, channel, len))
+    })
+}
+
+/// Where a channel's pixel lies in the planes of an image.
+fn place(channel: usize, pixel: usize, pixels: usize) -> usize {
+    (channel / BLOCK * pixels + pixel) * BLOCK + channel % BLOCK
+}
+
 /// A tile's pixels of some channels, `[pixel][channel]`, out of planes.
 ///
 /// # Safety
@@ -435,18 +447,14 @@ unsafe fn gather_channels(
     count: usize,
     out: *mut f32,
 ) {
-    let mut lane = 0;
-    while lane < channels {
-        let channel = first + lane;
-        let len = (BLOCK - channel % BLOCK).min(channels - lane);
+    for (lane, channel, len) in runs(first, channels) {
         for p in 0..count {
             // SAFETY: as the caller promises.
             unsafe {
-                let source = planes.add((channel / BLOCK * pixels + from + p) * BLOCK + channel % BLOCK);
+                let source = planes.add(place(channel, from + p, pixels));
                 std::ptr::copy_nonoverlapping(source, out.add(p * channels + lane), len);
             }
         }
-        lane += len;
     }
 }
 
@@ -463,18 +471,14 @@ unsafe fn scatter_channels(
     from: usize,
     count: usize,
 ) {
-    let mut lane = 0;
-    while lane < stride {
-        let channel = first + lane;
-        let len = (BLOCK - channel % BLOCK).min(stride - lane);
+    for (lane, channel, len) in runs(first, stride) {
         for p in 0..count {
             // SAFETY: as the caller promises.
             unsafe {
-                let target = planes.add((channel / BLOCK * pixels + from + p) * BLOCK + channel % BLOCK);
+                let target = planes.add(place(channel, from + p, pixels));
                 std::ptr::copy_nonoverlapping(tile.add(p * stride + lane), target, len);
             }
         }
-        lane += len;
     }
 }
 

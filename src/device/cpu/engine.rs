@@ -183,11 +183,11 @@ impl Engine for CpuEngine {
     }
 
     fn write(&mut self, state: &State, values: &[f32]) {
-        let plan = self.train.as_ref().map_or(&self.test.plan, |c| &c.plan);
+        let plan = self.state_plan();
         let buffer = plan.buffer(slot_of(plan, &state_slot(state)));
-        let places = parameter_places(buffer.size);
+        let (places, offset, len) = (parameter_places(buffer.size), buffer.offset, buffer.size.len(plan.batch));
         assert_eq!(places.len(), values.len(), "as many values as the state has");
-        let lanes = self.arena.slice_mut(buffer.offset, buffer.size.len(plan.batch));
+        let lanes = self.arena.slice_mut(offset, len);
         places.into_iter().zip(values).for_each(|(place, x)| lanes[place] = *x);
     }
 }
