@@ -48,14 +48,14 @@ impl Sizes {
         self.outputs / self.groups
     }
 
-    /// Floats of the weight as a plan holds it: `[outputs, padded][taps][inputs of a group, padded]`.
+    /// Floats of the weight as a plan holds it: `[outputs/16][taps][inputs of a group][16 outputs]`.
     pub fn weight_len(&self) -> usize {
         padded(self.outputs) * self.row_len()
     }
 
-    /// Floats of one output channel's weights.
+    /// Weights of one output channel.
     pub fn row_len(&self) -> usize {
-        self.taps() * padded(self.group_inputs())
+        self.taps() * self.group_inputs()
     }
 
     /// Pixels of x.

@@ -1,10 +1,11 @@
 //! A network on the CPU: two plans (training step, test) over one arena.
 
 use super::arena::Arena;
-use super::contraction::{Ready, Room, Surroundings, chunk_floats};
+use super::contraction::{Around, Ready};
 use super::jit::{Code, MapFn};
 use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
+use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::device::{Engine, State};
 use crate::kernel::{BLOCK, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
@@ -18,34 +19,45 @@ pub struct CpuEngine {
     test: Compiled,
     arena: Arena,
     rooms: Arena,
-    chunks: Arena,
-    room: Room,
+    shared: Arena,
+    room: usize,
+    isa: Isa,
     pool: Pool,
 }
 
 /// How much an engine needs, in floats.
+#[derive(Clone, Copy, Default)]
 struct Needs {
     arena: usize,
     /// For each worker.
-    room: Room,
-    chunks: usize,
+    room: usize,
+    /// For all workers together.
+    shared: usize,
 }
 
 impl Needs {
     fn of(train: Option<&Plan>, test: &Plan) -> Self {
-        let mut needs = Needs { arena: 0, room: Room::default(), chunks: 0 };
+        let mut needs = Needs::default();
         for plan in train.into_iter().chain([test]) {
             needs.arena = needs.arena.max(plan.arena);
             for kernel in &plan.kernels {
                 if let Kernel::Contraction(contraction) = kernel {
-                    needs.room = needs.room.max(Room::of(contraction));
-                    needs.chunks = needs.chunks.max(chunk_floats(contraction, plan.batch));
+                    let ready = Ready::new(contraction, plan, &mut || without_code);
+                    needs.room = needs.room.max(ready.room());
+                    needs.shared = needs.shared.max(ready.shared());
                 }
             }
         }
         needs
     }
+
+    fn floats(self, threads: usize) -> usize {
+        self.arena + self.room * threads + self.shared
+    }
 }
+
+/// Stands for a map where only sizes are asked for.
+extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _: u64) {}
 
 /// A plan with its code.
 struct Compiled {
@@ -70,17 +82,17 @@ impl CpuEngine {
             train: train.map(compile),
             test: compile(test),
             arena: Arena::new(needs.arena),
-            rooms: Arena::new(needs.room.len() * pool.threads()),
-            chunks: Arena::new(needs.chunks),
+            rooms: Arena::new(needs.room * pool.threads()),
+            shared: Arena::new(needs.shared),
             room: needs.room,
+            isa: Isa::detect(),
             pool,
         }
     }
 
     /// Bytes that an engine for these plans works in.
     pub fn bytes(train: Option<&Plan>, test: &Plan, threads: usize) -> u64 {
-        let Needs { arena, room, chunks } = Needs::of(train, test);
-        (arena + room.len() * threads + chunks) as u64 * 4
+        Needs::of(train, test).floats(threads) as u64 * 4
     }
 
     /// The gradient of a weight at the last training step, as stored.
@@ -145,12 +157,13 @@ impl CpuEngine {
             rate,
             batch_float: batch as f32,
         };
-        let around = Surroundings {
+        let around = Around {
             context: &context,
             pool: &self.pool,
+            isa: self.isa,
             rooms: self.rooms.start(),
             room: self.room,
-            chunks: self.chunks.start(),
+            shared: self.shared.start(),
         };
         for step in &compiled.steps {
             match step {
@@ -220,7 +233,7 @@ impl Compiled {
     }
 }
 
-fn run_map(function: MapFn, domain: Domain, around: &Surroundings<'_>) {
+fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     let images = around.context.batch as usize;
     let (tasks, blocks, elements) = match domain {
         Domain::Feature { channels, height, width } => {

@@ -1,6 +1,6 @@
 //! Between rows as the outside has them and blocks of sixteen channels as kernels have them.
 
-use crate::kernel::{BLOCK, Size, blocks, padded};
+use crate::kernel::{BLOCK, Size, blocks};
 
 /// One image, C x H x W, into blocks. The padding stays as it is (zero).
 pub(super) fn image_into_blocks(image: &[f32], channels: usize, pixels: usize, out: &mut [f32]) {
@@ -30,7 +30,7 @@ pub(super) fn parameter_places(size: Size) -> Vec<usize> {
             for o in 0..s.outputs {
                 for c in 0..s.group_inputs() {
                     for tap in 0..s.taps() {
-                        places.push((o * s.taps() + tap) * padded(s.group_inputs()) + c);
+                        places.push(((o / BLOCK * s.taps() + tap) * s.group_inputs() + c) * BLOCK + o % BLOCK);
                     }
                 }
             }

@@ -11,6 +11,7 @@ mod engine;
 mod jit;
 mod layout;
 mod pool;
+mod simd;
 
 pub use engine::CpuEngine;
 pub use jit::target;

@@ -1,0 +1,194 @@
+//! Contractions on the CPU: `winograd` where it suits, `direct` everywhere else.
+//!
+//! Work is cut by shape: a task forward and to the input is an image or a group of images, to the weight one of a number
+//! of chunks of the batch, summed in their order. What lies around the innermost loops: `source` brings planes into
+//! cache (prologue), `weights` says which channels a result reads, `product` is the innermost loop.
+
+mod direct;
+mod product;
+mod source;
+mod weights;
+mod winograd;
+
+use std::ops::Range;
+
+use super::jit::MapFn;
+use super::pool::Pool;
+use super::simd::Isa;
+use crate::codegen::abi::StepContext;
+use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks};
+use source::{Origin, Source};
+
+/// The most chunks of the batch whose gradients to a weight are summed apart: they bound how many threads can share it.
+const MOST_CHUNKS: usize = 16;
+/// Floats of all chunks of a weight, beyond which there are fewer.
+const CHUNK_FLOATS: usize = 16 << 20;
+
+/// A contraction with its code.
+pub(super) struct Ready {
+    method: Method,
+}
+
+enum Method {
+    Direct(direct::Correlate),
+    DirectWeight(direct::ToWeight),
+    Winograd(winograd::Correlate),
+    WinogradWeight(winograd::ToWeight),
+}
+
+/// Which of the two passes that correlate planes with a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    ToInput,
+}
+
+/// The feature map that is made.
+#[derive(Clone, Copy)]
+struct Destination {
+    /// In the arena.
+    offset: usize,
+    /// Blocks of channels.
+    blocks: usize,
+    height: usize,
+    width: usize,
+    epilogue: Option<MapFn>,
+}
+
+/// Everything a contraction runs with.
+pub(super) struct Around<'a> {
+    pub(super) context: &'a StepContext,
+    pub(super) pool: &'a Pool,
+    pub(super) isa: Isa,
+    /// A room a worker, one after another.
+    pub(super) rooms: *mut f32,
+    /// Floats of a room.
+    pub(super) room: usize,
+    /// What all workers share within a contraction.
+    pub(super) shared: *mut f32,
+}
+
+// SAFETY: workers use rooms of their own, and disjoint parts of what they share.
+unsafe impl Sync for Around<'_> {}
+
+impl Ready {
+    /// `code` is asked for the functions of the prologues and of the epilogue, in the order of `Kernel::maps`.
+    pub(super) fn new(contraction: &Contraction, plan: &Plan, code: &mut dyn FnMut() -> MapFn) -> Self {
+        let sizes = contraction.sizes;
+        let suits = winograd::suits(&sizes);
+        let offset = |id: BufferId| plan.buffer(id).offset;
+        let mut source = |operand: &Operand, (channels, height, width)| {
+            let origin = match operand {
+                Operand::Stored(id) => Origin::Stored(offset(*id)),
+                Operand::Computed(_) => Origin::Computed(code()),
+            };
+            Source { origin, blocks: blocks(channels), height, width }
+        };
+        let (x_shape, y_shape) = shapes(&sizes);
+        let (direction, source, weight, result, shape) = match &contraction.pass {
+            Pass::Forward { x, weight, y } => (Direction::Forward, source(x, x_shape), *weight, *y, y_shape),
+            Pass::ToInput { dy, weight, dx } => (Direction::ToInput, source(dy, y_shape), *weight, *dx, x_shape),
+            Pass::ToWeight { x, dy, dweight } => {
+                let (x, dy) = (source(x, x_shape), source(dy, y_shape));
+                let dweight = offset(*dweight);
+                let method = if suits {
+                    Method::WinogradWeight(winograd::ToWeight::new(sizes, x, dy, dweight, plan.batch))
+                } else {
+                    Method::DirectWeight(direct::ToWeight::new(sizes, x, dy, dweight, plan.batch))
+                };
+                return Ready { method };
+            }
+        };
+        let (channels, height, width) = shape;
+        let epilogue = contraction.epilogue.as_ref().map(|_| code());
+        let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue };
+        let method = if suits {
+            Method::Winograd(winograd::Correlate::new(sizes, direction, source, offset(weight), result))
+        } else {
+            Method::Direct(direct::Correlate::new(sizes, direction, source, offset(weight), result))
+        };
+        Ready { method }
+    }
+
+    /// Floats that each worker needs.
+    pub(super) fn room(&self) -> usize {
+        let floats = match &self.method {
+            Method::Direct(m) => m.room(),
+            Method::DirectWeight(m) => m.room(),
+            Method::Winograd(m) => m.room(),
+            Method::WinogradWeight(m) => m.room(),
+        };
+        floats.next_multiple_of(BLOCK)
+    }
+
+    /// Floats that all workers share.
+    pub(super) fn shared(&self) -> usize {
+        match &self.method {
+            Method::Direct(m) => m.shared(),
+            Method::DirectWeight(m) => m.shared(),
+            Method::Winograd(m) => m.shared(),
+            Method::WinogradWeight(m) => m.shared(),
+        }
+    }
+
+    /// Runs it for the step's batch.
+    pub(super) fn run(&self, around: &Around<'_>) {
+        match &self.method {
+            Method::Direct(m) => m.run(around),
+            Method::DirectWeight(m) => m.run(around),
+            Method::Winograd(m) => m.run(around),
+            Method::WinogradWeight(m) => m.run(around),
+        }
+    }
+}
+
+/// (channels, height, width) of x and of y.
+fn shapes(s: &Sizes) -> ((usize, usize, usize), (usize, usize, usize)) {
+    ((s.inputs, s.height, s.width), (s.outputs, s.out_height, s.out_width))
+}
+
+impl Destination {
+    fn plane_len(&self) -> usize {
+        self.height * self.width * BLOCK
+    }
+
+    /// Where image n's plane of a block lies.
+    ///
+    /// # Safety
+    /// The offset comes from the plan of the step's arena; n is an image of the batch.
+    unsafe fn plane(&self, around: &Around<'_>, n: usize, block: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { around.context.arena.add(self.offset + (n * self.blocks + block) * self.plane_len()) }
+    }
+}
+
+impl Around<'_> {
+    /// What maps are called with.
+    pub(super) fn context(&self) -> *const StepContext {
+        self.context
+    }
+
+    /// A worker's room.
+    fn room(&self, worker: usize) -> *mut f32 {
+        // SAFETY: the engine holds a room for each worker.
+        unsafe { self.rooms.add(worker * self.room) }
+    }
+
+    /// Runs an epilogue on a plane of image n.
+    fn finish(&self, epilogue: Option<MapFn>, n: usize, block: usize) {
+        if let Some(epilogue) = epilogue {
+            // SAFETY: the plane is finished, and what the epilogue writes belongs to this plane.
+            unsafe { epilogue(self.context, n as u64, block as u64, std::ptr::null_mut(), 0) };
+        }
+    }
+}
+
+/// Chunks of `parts` of a batch, each with a sum of `len` floats.
+fn chunk_count(parts: usize, len: usize) -> usize {
+    (CHUNK_FLOATS / len).clamp(2, MOST_CHUNKS).min(parts)
+}
+
+/// The images (or groups of images) of a chunk.
+fn images_of(chunk: usize, chunks: usize, images: usize) -> Range<usize> {
+    chunk * images / chunks..(chunk + 1) * images / chunks
+}

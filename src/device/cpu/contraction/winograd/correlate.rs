@@ -1,0 +1,280 @@
+//! Forward and to the input, which is the forward pass of the transposed and turned weight.
+
+use super::super::product::{self, Scalars, by_rows};
+use super::super::source::Source;
+use super::super::weights::Matrix;
+use super::super::{Around, Direction, Destination};
+use super::group::{Group, Read};
+use super::transform::{TILE, output_tile, weight_taps};
+use super::{ALL_POINTS, Tiles};
+use crate::device::cpu::simd::{Routine, Vector};
+use crate::kernel::{BLOCK, Sizes};
+
+/// A correlation of planes with a 3 x 3 weight.
+pub(in super::super) struct Correlate {
+    sizes: Sizes,
+    direction: Direction,
+    source: Source,
+    /// Offset of the weight in the arena.
+    weight: usize,
+    result: Destination,
+    matrix: Matrix,
+    tiles: Tiles,
+}
+
+impl Correlate {
+    pub(in super::super) fn new(
+        sizes: Sizes,
+        direction: Direction,
+        source: Source,
+        weight: usize,
+        result: Destination,
+    ) -> Self {
+        let matrix = match direction {
+            Direction::Forward => Matrix::forward(&sizes),
+            Direction::ToInput => Matrix::to_input(&sizes),
+        };
+        let tiles = Tiles::new(&sizes, most_tiles(source.blocks, result.blocks));
+        Correlate { sizes, direction, source, weight, result, matrix, tiles }
+    }
+
+    /// Floats of the planes.
+    fn planes(&self) -> usize {
+        self.tiles.planes(self.source.blocks) * self.tiles.frame().len()
+    }
+
+    /// Floats from point to point of what a group reads, and of what it makes.
+    fn pitches(&self) -> (usize, usize) {
+        (self.tiles.pitch(self.source.blocks), self.tiles.pitch(self.result.blocks))
+    }
+
+    /// Floats that a worker needs: planes, the points of what is read, those of the products, a tile.
+    pub(in super::super) fn room(&self) -> usize {
+        let (read, made) = self.pitches();
+        self.planes() + ALL_POINTS * (read + made) + TILE * TILE * BLOCK
+    }
+
+    /// Floats that all workers share: the points of the weight.
+    pub(in super::super) fn shared(&self) -> usize {
+        ALL_POINTS * self.weight_pitch()
+    }
+
+    fn weight_pitch(&self) -> usize {
+        Tiles::weight_pitch(self.matrix.blocks() * self.matrix.span * BLOCK)
+    }
+
+    pub(in super::super) fn run(&self, around: &Around<'_>) {
+        let spans = self.matrix.span.div_ceil(BLOCK);
+        around.pool.run(self.matrix.blocks() * spans, &|task, _| {
+            // SAFETY: a task writes the points of its own part of the weight.
+            unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
+        });
+        let images = around.context.batch as usize;
+        around.pool.run(self.tiles.groups(images), &|task, worker| {
+            let mut done = 0..0;
+            for group in self.tiles.strips(task, images) {
+                done = group.first..group.first + group.images;
+                // SAFETY: a task writes the results of its own images, in a worker's own room.
+                unsafe { around.isa.run(Results { work: self, around, group, room: around.room(worker) }) };
+            }
+            for n in done {
+                (0..self.result.blocks).for_each(|block| around.finish(self.result.epilogue, n, block));
+            }
+        });
+    }
+}
+
+/// The most tiles of a group, by blocks read and made.
+///
+/// A group's points of what is read and made, 36 x 64 bytes a tile and block, should stay in the second-level cache, and
+/// a group should still be large enough that the weight's points, read once a group, are the lesser part.
+fn most_tiles(read: usize, made: usize) -> usize {
+    match read + made {
+        ..=2 => 64,
+        3..=8 => 48,
+        9..=16 => 32,
+        17..=40 => 32,
+        _ => 64,
+    }
+}
+
+/// Sixteen channels of one block of the weight to their points.
+struct Weight<'a> {
+    work: &'a Correlate,
+    around: &'a Around<'a>,
+    block: usize,
+    /// The first channel of the block's span.
+    from: usize,
+}
+
+impl Routine for Weight<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Weight { work, around, block, from } = self;
+        let matrix = &work.matrix;
+        let count = BLOCK.min(matrix.span - from);
+        let pitch = work.weight_pitch();
+        let mut turned = [0.0; 9 * BLOCK * BLOCK];
+        // SAFETY: the offset comes from the plan; the points of a block's channels are this task's alone.
+        unsafe {
+            let weight = around.context.arena.add(work.weight).cast_const();
+            let to = around.shared.add((block * matrix.span + from) * BLOCK);
+            let (taps, tap) = match work.direction {
+                Direction::Forward => {
+                    (weight.add(block * matrix.block_len() + from * BLOCK), matrix.span * BLOCK)
+                }
+                Direction::ToInput => {
+                    work.turn(weight, block, from, &mut turned);
+                    (turned.as_ptr(), BLOCK * BLOCK)
+                }
+            };
+            for c in 0..count {
+                for p in 0..P {
+                    let lane = c * BLOCK + p * V::LANES;
+                    weight_taps::<V>(taps.add(lane), tap, to.add(lane), pitch);
+                }
+            }
+        }
+    }
+}
+
+impl Correlate {
+    /// Sixteen outputs of sixteen inputs, transposed and turned by half a circle: `[8 - tap][output][input]`.
+    ///
+    /// # Safety
+    /// `weight` is the arena's.
+    #[inline(always)]
+    unsafe fn turn(&self, weight: *const f32, block: usize, from: usize, out: &mut [f32; 9 * BLOCK * BLOCK]) {
+        let s = &self.sizes;
+        // Groups are whole blocks: sixteen inputs are of one group.
+        let group = block * BLOCK / s.group_inputs();
+        let inner = block * BLOCK % s.group_inputs();
+        let inputs = BLOCK.min(s.group_inputs() - inner);
+        let source = (group * s.group_outputs() + from) / BLOCK;
+        for tap in 0..9 {
+            for c in 0..inputs {
+                // SAFETY: the block and the channel lie inside the weight.
+                let outputs = unsafe { weight.add(((source * 9 + tap) * s.group_inputs() + inner + c) * BLOCK) };
+                for k in 0..BLOCK {
+                    // SAFETY: as above.
+                    out[((8 - tap) * BLOCK + k) * BLOCK + c] = unsafe { *outputs.add(k) };
+                }
+            }
+        }
+    }
+}
+
+/// The results of a group of tiles.
+struct Results<'a> {
+    work: &'a Correlate,
+    around: &'a Around<'a>,
+    group: Group,
+    room: *mut f32,
+}
+
+impl Routine for Results<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Results { work, around, group, room } = self;
+        let matrix = &work.matrix;
+        let (read_pitch, made_pitch) = work.pitches();
+        let count = group.tiles();
+        // SAFETY: the room holds what `Correlate::room` counts.
+        unsafe {
+            let points = room.add(work.planes());
+            let products = points.add(ALL_POINTS * read_pitch);
+            let tile = products.add(ALL_POINTS * made_pitch);
+            group.read::<V, P, Read>(around, &work.source, work.tiles.frame(), room, (points, read_pitch));
+            for point in 0..ALL_POINTS {
+                let points = points.add(point * read_pitch).cast_const();
+                let weight = around.shared.add(point * work.weight_pitch()).cast_const();
+                let products = products.add(point * made_pitch);
+                for block in 0..matrix.blocks() {
+                    let weight = weight.add(block * matrix.span * BLOCK);
+                    let channels = matrix.channels(block);
+                    let points = points.add(channels.start * count);
+                    let products = products.add(block * count * BLOCK);
+                    let channels = channels.len();
+                    by_rows!(V, P, count, |t| product(points, weight, products, channels, count, t));
+                }
+            }
+            work.write::<V, P>(around, &group, (products, made_pitch), tile);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product<V: Vector, const P: usize, const R: usize>(
+    points: *const f32,
+    weight: *const f32,
+    products: *mut f32,
+    channels: usize,
+    tiles: usize,
+    tile: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut sums = product::zeros::<V, P, R>();
+        let mut start = points.add(tile * BLOCK);
+        let mut lanes = weight;
+        let mut left = channels;
+        while left >= BLOCK {
+            product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, BLOCK);
+            start = start.add(tiles * BLOCK);
+            lanes = lanes.add(BLOCK * BLOCK);
+            left -= BLOCK;
+        }
+        if left > 0 {
+            product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, left);
+        }
+        product::store(&sums, products.add(tile * BLOCK), BLOCK);
+    }
+}
+
+impl Correlate {
+    /// Products to results.
+    ///
+    /// # Safety
+    /// The products of the group are made; `room` holds a tile.
+    #[inline(always)]
+    unsafe fn write<V: Vector, const P: usize>(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        (products, pitch): (*const f32, usize),
+        room: *mut f32,
+    ) {
+        let result = &self.result;
+        let row_len = result.width * BLOCK;
+        let count = group.tiles();
+        // SAFETY: the results of these images are this task's alone.
+        unsafe {
+            for image in 0..group.images {
+                for block in 0..result.blocks {
+                    let plane = result.plane(around, group.first + image, block);
+                    let mut from = products.add((block * count + image * group.rows.len() * group.columns) * BLOCK);
+                    for row in group.rows.clone() {
+                        let height = TILE.min(result.height - row * TILE);
+                        for column in 0..group.columns {
+                            let width = TILE.min(result.width - column * TILE);
+                            let to = plane.add(row * TILE * row_len + column * TILE * BLOCK);
+                            let whole = (height, width) == (TILE, TILE);
+                            let (target, target_row) = if whole { (to, row_len) } else { (room, TILE * BLOCK) };
+                            for p in 0..P {
+                                let lane = p * V::LANES;
+                                output_tile::<V>(from.add(lane), pitch, target.add(lane), target_row);
+                            }
+                            if !whole {
+                                for y in 0..height {
+                                    let from = room.add(y * TILE * BLOCK);
+                                    std::ptr::copy_nonoverlapping(from, to.add(y * row_len), width * BLOCK);
+                                }
+                            }
+                            from = from.add(BLOCK);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A group of tiles that goes through the stages together.
+
+use std::ops::Range;
+
+use super::super::Around;
+use super::super::source::{Frame, Source};
+use super::Tiles;
+use super::transform::{TILE, input_tile, result_tile};
+use crate::device::cpu::simd::Vector;
+use crate::kernel::BLOCK;
+
+/// Whole images, or a strip of one.
+pub(super) struct Group {
+    /// The first image.
+    pub(super) first: usize,
+    pub(super) images: usize,
+    /// Rows of tiles.
+    pub(super) rows: Range<usize>,
+    /// Columns of tiles.
+    pub(super) columns: usize,
+    /// Whether strips before this one have left their planes.
+    planes_are_made: bool,
+    /// Whether strips after this one need the planes.
+    keeps_planes: bool,
+}
+
+/// A transform of pixels to points.
+pub(super) trait Pixels {
+    /// Pixels from tile to tile are [`TILE`]; see [`input_tile`].
+    ///
+    /// # Safety
+    /// As for [`input_tile`].
+    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize);
+}
+
+/// What a tile reads.
+pub(super) struct Read;
+
+impl Pixels for Read {
+    #[inline(always)]
+    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { input_tile::<V>(from, row, to, pitch) }
+    }
+}
+
+/// The gradient to what a tile makes.
+pub(super) struct Made;
+
+impl Pixels for Made {
+    #[inline(always)]
+    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
+        // SAFETY: as the caller promises.
+        unsafe { result_tile::<V>(from, row, to, pitch) }
+    }
+}
+
+impl Tiles {
+    /// Groups of `images` images.
+    pub(super) fn groups(&self, images: usize) -> usize {
+        images.div_ceil(self.images)
+    }
+
+    /// The strips of a group, in order.
+    pub(super) fn strips(&self, group: usize, images: usize) -> impl Iterator<Item = Group> {
+        let tiles = *self;
+        let first = group * tiles.images;
+        (0..tiles.rows).step_by(tiles.strip).map(move |row| Group {
+            first,
+            images: tiles.images.min(images - first),
+            rows: row..tiles.rows.min(row + tiles.strip),
+            columns: tiles.columns,
+            planes_are_made: row > 0,
+            keeps_planes: tiles.has_strips(),
+        })
+    }
+
+    /// Whether an image is more than a group.
+    pub(super) fn has_strips(&self) -> bool {
+        self.strip < self.rows
+    }
+
+    /// Planes that a worker keeps of so many blocks: all of an image's where strips read them one after another.
+    pub(super) fn planes(&self, blocks: usize) -> usize {
+        if self.has_strips() { blocks } else { 1 }
+    }
+}
+
+impl Group {
+    /// Tiles of all images.
+    pub(super) fn tiles(&self) -> usize {
+        self.images * self.rows.len() * self.columns
+    }
+
+    /// Pixels to points: `[point][block][tile][16]`.
+    ///
+    /// # Safety
+    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, `points` 36 times `pitch` floats.
+    #[inline(always)]
+    pub(super) unsafe fn read<V: Vector, const P: usize, T: Pixels>(
+        &self,
+        around: &Around<'_>,
+        source: &Source,
+        frame: Frame,
+        planes: *mut f32,
+        (points, pitch): (*mut f32, usize),
+    ) {
+        let count = self.tiles();
+        // SAFETY: as the caller promises; a frame holds whole tiles.
+        unsafe {
+            for image in 0..self.images {
+                for block in 0..source.blocks {
+                    let room = planes.add(if self.keeps_planes { block * frame.len() } else { 0 });
+                    let plane = if self.planes_are_made {
+                        source.made(around, self.first + image, block, frame, room)
+                    } else {
+                        source.plane(around, self.first + image, block, frame, room)
+                    };
+                    let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
+                    for row in self.rows.clone() {
+                        let mut from = plane.add(row * TILE * frame.row());
+                        for _ in 0..self.columns {
+                            for p in 0..P {
+                                let lane = p * V::LANES;
+                                T::transform::<V>(from.add(lane), frame.row(), to.add(lane), pitch);
+                            }
+                            from = from.add(TILE * BLOCK);
+                            to = to.add(BLOCK);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! To the weight: at each point the products of what was read and of the gradient, summed over all tiles.
+
+use super::super::product::{self, Scalars, by_rows};
+use super::super::source::Source;
+use super::super::weights::Matrix;
+use super::super::{Around, chunk_count, images_of};
+use super::group::{Group, Made, Read};
+use super::transform::weight_points;
+use super::{ALL_POINTS, Tiles};
+use crate::device::cpu::simd::{Routine, Vector};
+use crate::kernel::{BLOCK, Sizes};
+
+/// The gradient to a 3 x 3 weight.
+pub(in super::super) struct ToWeight {
+    x: Source,
+    dy: Source,
+    /// Offset of the result in the arena.
+    dweight: usize,
+    matrix: Matrix,
+    tiles: Tiles,
+    chunks: usize,
+}
+
+impl ToWeight {
+    pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
+        let matrix = Matrix::forward(&sizes);
+        let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
+        let points = ALL_POINTS * matrix.blocks() * matrix.span * BLOCK;
+        ToWeight { x, dy, dweight, matrix, tiles, chunks: chunk_count(batch.div_ceil(tiles.images), points) }
+    }
+
+    /// Floats of the planes of x, and of those of dy.
+    fn planes(&self) -> (usize, usize) {
+        let planes = |source: &Source, plane: usize| self.tiles.planes(source.blocks) * plane;
+        (planes(&self.x, self.tiles.frame().len()), planes(&self.dy, self.tiles.whole().len()))
+    }
+
+    /// Floats from point to point of a group's x, and of its dy.
+    fn pitches(&self) -> (usize, usize) {
+        (self.tiles.pitch(self.x.blocks), self.tiles.pitch(self.dy.blocks))
+    }
+
+    /// Floats that a worker needs: planes and points.
+    pub(in super::super) fn room(&self) -> usize {
+        let ((x_planes, y_planes), (x_pitch, y_pitch)) = (self.planes(), self.pitches());
+        x_planes + y_planes + ALL_POINTS * (x_pitch + y_pitch)
+    }
+
+    /// Floats that all workers share: each chunk's sum.
+    pub(in super::super) fn shared(&self) -> usize {
+        self.chunks * self.chunk_len()
+    }
+
+    fn chunk_len(&self) -> usize {
+        ALL_POINTS * self.weight_pitch()
+    }
+
+    fn weight_pitch(&self) -> usize {
+        Tiles::weight_pitch(self.matrix.blocks() * self.matrix.span * BLOCK)
+    }
+
+    pub(in super::super) fn run(&self, around: &Around<'_>) {
+        let images = around.context.batch as usize;
+        let groups = self.tiles.groups(images);
+        around.pool.run(self.chunks, &|chunk, worker| {
+            // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
+            unsafe {
+                let sum = around.shared.add(chunk * self.chunk_len());
+                std::ptr::write_bytes(sum, 0, self.chunk_len());
+                for group in images_of(chunk, self.chunks, groups) {
+                    for group in self.tiles.strips(group, images) {
+                        around.isa.run(Products { work: self, around, group, room: around.room(worker), sum });
+                    }
+                }
+            }
+        });
+        let spans = self.matrix.span.div_ceil(BLOCK);
+        around.pool.run(self.matrix.blocks() * spans, &|task, _| {
+            // SAFETY: the chunks are finished; a task writes its own part of the weight.
+            unsafe { around.isa.run(Finish { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
+        });
+    }
+}
+
+/// The most tiles of a group, by blocks of x and of dy: sums are read and written once a group, so groups are as large
+/// as the second-level cache holds their points, or larger where the sums outweigh them.
+fn most_tiles(x: usize, dy: usize) -> usize {
+    match x + dy {
+        ..=2 => 64,
+        3..=16 => 32,
+        _ => 64,
+    }
+}
+
+/// Adds a group's products to a sum.
+struct Products<'a> {
+    work: &'a ToWeight,
+    around: &'a Around<'a>,
+    group: Group,
+    room: *mut f32,
+    sum: *mut f32,
+}
+
+impl Routine for Products<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Products { work, around, group, room, sum } = self;
+        let (tiles, matrix) = (&work.tiles, &work.matrix);
+        let ((x_planes, y_planes), (x_pitch, y_pitch)) = (work.planes(), work.pitches());
+        let count = group.tiles();
+        // SAFETY: the room holds what `ToWeight::room` counts; the sum is this task's alone.
+        unsafe {
+            let x_points = room.add(x_planes + y_planes);
+            let y_points = x_points.add(ALL_POINTS * x_pitch);
+            group.read::<V, P, Read>(around, &work.x, tiles.frame(), room, (x_points, x_pitch));
+            let y_room = room.add(x_planes);
+            group.read::<V, P, Made>(around, &work.dy, tiles.whole(), y_room, (y_points, y_pitch));
+            for point in 0..ALL_POINTS {
+                let x = x_points.add(point * x_pitch).cast_const();
+                let dy = y_points.add(point * y_pitch).cast_const();
+                let sum = sum.add(point * work.weight_pitch());
+                for block in 0..matrix.blocks() {
+                    let dy = dy.add(block * count * BLOCK);
+                    let channels = matrix.channels(block);
+                    for from in channels.clone().step_by(BLOCK) {
+                        let x = x.add(from * count);
+                        let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
+                        by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, count, c));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product<V: Vector, const P: usize, const R: usize>(
+    x: *const f32,
+    dy: *const f32,
+    sum: *mut f32,
+    tiles: usize,
+    c: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let sum = sum.add(c * BLOCK);
+        let mut sums = product::load::<V, P, R>(sum, BLOCK);
+        let scalars = Scalars { start: x.add(c), row: 1, step: BLOCK };
+        product::accumulate::<V, P, R>(&mut sums, scalars, dy, tiles);
+        product::store(&sums, sum, BLOCK);
+    }
+}
+
+/// Sums the chunks of sixteen channels of one block of the weight, and transforms them to taps.
+struct Finish<'a> {
+    work: &'a ToWeight,
+    around: &'a Around<'a>,
+    block: usize,
+    /// The first channel of the block's span.
+    from: usize,
+}
+
+impl Routine for Finish<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Finish { work, around, block, from } = self;
+        let span = work.matrix.span;
+        let chunks = (work.chunks, work.chunk_len());
+        // SAFETY: the offset comes from the plan; the rest as the maker promises.
+        unsafe {
+            let points = around.shared.add((block * span + from) * BLOCK).cast_const();
+            let taps = around.context.arena.add(work.dweight + block * work.matrix.block_len() + from * BLOCK);
+            for c in 0..BLOCK.min(span - from) {
+                for p in 0..P {
+                    let lane = c * BLOCK + p * V::LANES;
+                    weight_points::<V>(points.add(lane), work.weight_pitch(), chunks, taps.add(lane), span * BLOCK);
+                }
+            }
+        }
+    }
+}

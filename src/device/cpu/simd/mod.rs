@@ -1,0 +1,129 @@
+//! Vectors of floats: one source for AVX-512, AVX2 and NEON, chosen when the program runs, and a portable set for tests.
+//!
+//! A block of sixteen channels is `P` vectors of a set with 16 / P lanes. Lanes never meet: an output element is one
+//! chain of fused multiply-adds in the order of the source, so that every set gives the same bits.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+
+use crate::kernel::BLOCK;
+
+/// A register of floats. A value exists only where the processor has its set, so that work on values is safe.
+pub(super) trait Vector: Copy {
+    /// Floats in it; a divisor of 16.
+    const LANES: usize;
+    /// Rows of sixteen channels that are summed in registers at a time.
+    const ROWS: usize;
+
+    /// The same number in all lanes.
+    ///
+    /// # Safety
+    /// The processor has the set.
+    unsafe fn splat(x: f32) -> Self;
+    /// What lies at `p`, aligned or not.
+    ///
+    /// # Safety
+    /// The processor has the set; `p` may be read for the vector's length.
+    unsafe fn load(p: *const f32) -> Self;
+    /// Writes to `p`, aligned or not.
+    ///
+    /// # Safety
+    /// `p` may be written for the vector's length.
+    unsafe fn store(self, p: *mut f32);
+    /// self + b
+    fn add(self, b: Self) -> Self;
+    /// self - b
+    fn sub(self, b: Self) -> Self;
+    /// self * b
+    fn mul(self, b: Self) -> Self;
+    /// self + a * b, rounded once.
+    fn fma(self, a: Self, b: Self) -> Self;
+    /// self - a * b, rounded once.
+    fn fnma(self, a: Self, b: Self) -> Self;
+}
+
+/// A set of vector instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// Plain Rust, for tests and for processors that are old.
+    Portable,
+}
+
+/// Work that is compiled once for each set: everything that it calls is `#[inline(always)]`.
+pub(super) trait Routine {
+    /// Does it with vectors V, P of which are a block.
+    ///
+    /// # Safety
+    /// The processor has the set of V; else as the routine's maker promises.
+    unsafe fn run<V: Vector, const P: usize>(self);
+}
+
+impl Isa {
+    /// The widest set of this processor.
+    pub(super) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                return Isa::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Isa::Avx2;
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            return Isa::Neon;
+        }
+        Isa::Portable
+    }
+
+    /// Every set that this processor has.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Isa> {
+        let mut all = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                all.push(Isa::Avx2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                all.push(Isa::Avx512);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        all.push(Isa::Neon);
+        all
+    }
+
+    /// Does a routine with this set.
+    ///
+    /// # Safety
+    /// As the routine's maker promises; the set comes from [`Isa::detect`] or [`Isa::all`].
+    #[inline]
+    pub(super) unsafe fn run<R: Routine>(self, routine: R) {
+        match self {
+            // SAFETY: the processor has the set.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { avx512::run(routine) },
+            // SAFETY: the processor has the set.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { avx2::run(routine) },
+            // SAFETY: the processor has the set.
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => unsafe { neon::run(routine) },
+            // SAFETY: plain Rust needs no set.
+            Isa::Portable => unsafe { routine.run::<portable::Portable, { BLOCK / portable::Portable::LANES }>() },
+        }
+    }
+}
