@@ -1,5 +1,5 @@
-//! What the operating system and the processor tell of this process: how long its threads waited for a core, how much
-//! memory it took, which vector instructions there are.
+//! What the operating system and the processor tell of this process: how long its threads missed a core, how much memory
+//! it took, which vector instructions there are.
 //!
 //! On Linux from `/proc`; elsewhere nothing is known, which is said with `None`. Absence: no judgement of the numbers.
 
@@ -13,10 +13,26 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     at: Instant,
-    /// How long threads of this process were ready to run and had no core.
-    waited: Option<Duration>,
-    /// How long the machine, where it is a virtual one, had no core of its host.
-    stolen: Option<Duration>,
+    own: Option<Own>,
+    machine: Option<Machine>,
+}
+
+/// This process.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    /// How long its threads ran.
+    ran: Duration,
+    /// How long they were ready to run and had no core.
+    waited: Duration,
+}
+
+/// The whole machine.
+#[derive(Clone, Copy, Debug)]
+struct Machine {
+    /// How long its cores worked for any process.
+    busy: Duration,
+    /// How long a virtual machine had no core of its host.
+    stolen: Duration,
 }
 
 /// What was counted between two moments.
@@ -24,23 +40,31 @@ pub struct Reading {
 pub struct Interval {
     /// By the clock.
     pub wall: Duration,
-    /// How long cores were missing, summed over threads.
+    /// How long threads had no core because others had it, summed over threads.
     pub missing: Option<Duration>,
 }
 
 impl Reading {
     /// Of this moment.
     pub fn now() -> Reading {
-        Reading { at: Instant::now(), waited: waited(), stolen: stolen() }
+        let (own, machine) = (Own::now(), Machine::now());
+        Reading { at: Instant::now(), own, machine }
     }
 
     /// From then until this moment. The clock stops before anything is read.
     pub fn until_now(&self) -> Interval {
         let wall = self.at.elapsed();
-        let since = |then: Option<Duration>, now: Option<Duration>| Some(now?.saturating_sub(then?));
-        let waited = since(self.waited, waited());
-        let stolen = since(self.stolen, stolen()).unwrap_or_default();
-        Interval { wall, missing: waited.map(|waited| waited + stolen) }
+        Interval { wall, missing: self.missing() }
+    }
+
+    fn missing(&self) -> Option<Duration> {
+        let (own, machine) = (Own::now()?, Machine::now()?);
+        let (old_own, old_machine) = (self.own?, self.machine?);
+        let ran = own.ran.saturating_sub(old_own.ran);
+        let waited = own.waited.saturating_sub(old_own.waited);
+        // Threads of one process that wait for one another's cores are its own doing.
+        let others = machine.busy.saturating_sub(old_machine.busy).saturating_sub(ran);
+        Some(waited.min(others) + machine.stolen.saturating_sub(old_machine.stolen))
     }
 }
 
@@ -52,22 +76,29 @@ impl Interval {
     }
 }
 
-/// Second number of each thread's `schedstat`: nanoseconds in a queue for a core.
-fn waited() -> Option<Duration> {
-    let mut sum = 0;
-    for thread in fs::read_dir("/proc/self/task").ok()? {
-        // A thread may end between the listing and the reading.
-        let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
-        sum += text.split_whitespace().nth(1)?.parse::<u64>().ok()?;
+impl Own {
+    /// The first two numbers of each thread's `schedstat`, in nanoseconds.
+    fn now() -> Option<Own> {
+        let (mut ran, mut waited) = (0, 0);
+        for thread in fs::read_dir("/proc/self/task").ok()? {
+            // A thread may end between the listing and the reading.
+            let Ok(text) = fs::read_to_string(thread.ok()?.path().join("schedstat")) else { continue };
+            let mut numbers = text.split_whitespace().map(str::parse::<u64>);
+            ran += numbers.next()?.ok()?;
+            waited += numbers.next()?.ok()?;
+        }
+        Some(Own { ran: Duration::from_nanos(ran), waited: Duration::from_nanos(waited) })
     }
-    Some(Duration::from_nanos(sum))
 }
 
-/// Eighth number of the first line of `/proc/stat`.
-fn stolen() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
-    let ticks: u32 = text.lines().next()?.split_whitespace().nth(8)?.parse().ok()?;
-    Some(TICK * ticks)
+impl Machine {
+    /// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
+    fn now() -> Option<Machine> {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        let ticks: Vec<u32> = text.lines().next()?.split_whitespace().skip(1).map_while(|n| n.parse().ok()).collect();
+        let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = ticks[..] else { return None };
+        Some(Machine { busy: TICK * (user + nice + system + irq + softirq), stolen: TICK * steal })
+    }
 }
 
 /// The most memory that this process ever had, in bytes.

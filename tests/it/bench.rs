@@ -78,7 +78,7 @@ fn a_program_needs_no_recipe_to_be_measured() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("net.sd");
     let measured = |body: &str| {
-        std::fs::write(&file, format!("model M {{\n    input image[3, 8, 8]\n    {body}\n}}\n"))
+        std::fs::write(&file, format!("model M {{\n    input image[3, 8, 8]\n    net {{ {body} }}\n}}\n"))
             .expect("the file is written");
         json(&[file.to_str().expect("a path of text"), "--steps", "1", "--warmup", "0", "--batch", "2", "--json"])
     };
