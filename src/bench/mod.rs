@@ -14,7 +14,7 @@ pub use spread::Spread;
 use std::time::Instant;
 
 use crate::data::{self, Batch, Pass};
-use crate::device::{Engine, host};
+use crate::device::{Engine, State, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Input, Session};
 use crate::net::recipe::{Data, DataSet, Loss, Sgd};
@@ -88,8 +88,11 @@ pub fn measure(
     let mut engine = driver::compile(plans, options.threads);
     let compile_seconds = start.elapsed().as_secs_f64();
 
-    let images = drawn(&network, batch)?;
-    train::initialise(&mut engine, &network, 0);
+    let images = drawn(&network, batch);
+    // A network without a recipe has no momenta; those of a fresh engine are 0, as at a run's start.
+    for parameter in network.parameters() {
+        engine.write(&State::Parameter(parameter.path.clone()), &train::initial(&parameter, 0));
+    }
     let sampler = Sampler { threads: options.threads, samples: options.samples, warmup: options.warmup };
     let timing = recipe.as_ref().map(|_| {
         let mut number = 0;
@@ -131,7 +134,7 @@ fn check_batch(network: &Network, batch: usize) -> Result<(), Failure> {
 
 /// How a network is trained whose program does not say it: with Nesterov's momentum, as the papers do. None where its
 /// output has no classes to choose from.
-fn plain(network: &Network, batch: usize) -> Option<Recipe> {
+pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
     (network.output.pixels() == 1).then(|| Recipe {
         model: network.name.clone(),
         data: Data { set: synthetic(network, batch), augment: vec![], shuffle: false },
@@ -148,10 +151,10 @@ fn synthetic(network: &Network, images: usize) -> DataSet {
     DataSet::Synthetic { shape: network.input, classes: network.output.channels, images }
 }
 
-/// A batch of drawn images.
-fn drawn(network: &Network, batch: usize) -> Result<Batch, Failure> {
-    let splits = data::load(&synthetic(network, batch), 0)?;
+/// A batch of images drawn from the seed 0.
+pub fn drawn(network: &Network, batch: usize) -> Batch {
+    let splits = data::load(&synthetic(network, batch), 0).expect("images that are drawn need no file");
     let mut filled = Batch::default();
     Pass::plain(&splits.train, batch).fill(0, &mut filled);
-    Ok(filled)
+    filled
 }
