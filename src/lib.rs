@@ -32,7 +32,7 @@
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |
-//! | | [`bench`] | what a network costs on this machine: time by kernel, memory | a terminal |
+//! | | [`mod@bench`] | what a network costs on this machine: time by kernel, memory | a terminal |
 //!
 //! # What holds everywhere
 //!

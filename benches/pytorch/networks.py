@@ -24,18 +24,37 @@ class ShakeDropFactor(torch.autograd.Function):
         return dx, None, None
 
 
+class ShakeDropFactorInGraph(torch.autograd.Function):
+    """The same with a gate that stays a tensor: a compiler sees one graph, and alpha and beta are always drawn."""
+
+    @staticmethod
+    def forward(ctx, x, b, shape):
+        ctx.save_for_backward(b)
+        ctx.shape = shape
+        return x * (b + (1 - b) * torch.empty(shape, dtype=x.dtype).uniform_(-1, 1))
+
+    @staticmethod
+    def backward(ctx, dy):
+        (b,) = ctx.saved_tensors
+        return dy * (b + (1 - b) * torch.empty(ctx.shape, dtype=dy.dtype).uniform_(0, 1)), None, None
+
+
 class ShakeDrop(nn.Module):
     """Scales the sum's branch; alpha and beta are drawn for each image or for each pixel."""
+
+    in_graph = False
 
     def __init__(self, p, level):
         super().__init__()
         self.p, self.level = p, level
 
     def forward(self, x, branches):
-        (y,) = [branch(x) for branch in branches]
-        kept = torch.rand(()).item() < self.p
+        (branch,) = branches
+        y = branch(x)
         shape = (y.shape[0], 1, 1, 1) if self.level == "image" else y.shape
-        return ShakeDropFactor.apply(y, kept, shape)
+        if self.in_graph:
+            return ShakeDropFactorInGraph.apply(y, (torch.rand(()) < self.p).to(y.dtype), shape)
+        return ShakeDropFactor.apply(y, torch.rand(()).item() < self.p, shape)
 
 
 class RandomDrop(nn.Module):
