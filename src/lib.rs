@@ -32,6 +32,7 @@
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |
+//! | | [`mod@bench`] | what a network costs on this machine: time by kernel, memory | a terminal |
 //!
 //! # What holds everywhere
 //!
@@ -59,6 +60,7 @@
 //! Start reading at `stdlib/pyramidnet.sd` and `stdlib/regularizers.sd`, then `grammar/sd.pest`, [`net`], the rows of
 //! [`grad`], and [`fuse`].
 
+pub mod bench;
 pub mod cli;
 pub mod codegen;
 pub mod data;

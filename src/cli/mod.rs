@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 the command line itself is wrong.
 //! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
 
+mod bench;
 mod check;
 mod draws;
 mod dump;
@@ -42,6 +43,7 @@ enum Command {
     Draws(draws::Args),
     Train(train::Args),
     Eval(eval::Args),
+    Bench(bench::Args),
     Dump(dump::Args),
 }
 
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
     }
 }

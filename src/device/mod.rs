@@ -1,6 +1,7 @@
 //! The machines that run a plan. The only place with `unsafe` and with code for one platform.
 
 pub mod cpu;
+pub mod host;
 
 use crate::net::Path;
 

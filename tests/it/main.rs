@@ -1,5 +1,6 @@
 //! The one test binary, a file an area; `tests/README.md` says what is where.
 
+mod bench;
 mod bombs;
 mod cli;
 mod cpu;

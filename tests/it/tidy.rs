@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("train", &["source", "diag", "num", "net", "data", "device"]),
     // rim
     ("driver", BELOW_DRIVER),
+    ("bench", &["diag", "num", "net", "kernel", "data", "device", "train", "driver"]),
     ("cli", BELOW_CLI),
     ("main", &["cli"]),
 ];
@@ -65,8 +66,10 @@ const BELOW_DRIVER: &[&str] = &[
 ];
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
-const BELOW_CLI: &[&str] =
-    &["source", "diag", "num", "syntax", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver"];
+const BELOW_CLI: &[&str] = &[
+    "source", "diag", "num", "syntax", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver",
+    "bench",
+];
 
 /// Codes that no stage reports yet.
 const UNUSED_CODES: &[&str] = &["TOO_LITTLE_MEMORY"];

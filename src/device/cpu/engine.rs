@@ -147,7 +147,8 @@ impl CpuEngine {
         batch
     }
 
-    fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32) {
+    /// Runs every kernel; `at` hears the number of each before it runs, and their count at the end.
+    fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32, mut at: impl FnMut(usize)) {
         let context = StepContext {
             arena: self.arena.start(),
             batch: batch as u64,
@@ -165,29 +166,53 @@ impl CpuEngine {
             room: self.room,
             shared: self.shared.start(),
         };
-        for step in &compiled.steps {
+        for (number, step) in compiled.steps.iter().enumerate() {
+            at(number);
             match step {
                 Step::Map { function, domain } => run_map(*function, *domain, &around),
                 Step::Contraction(ready) => ready.run(&around),
             }
         }
+        at(compiled.steps.len());
+    }
+
+    /// A training step, watched: `at` hears the number of each kernel of the plan before it runs, and their count at
+    /// the end.
+    ///
+    /// # Panics
+    /// Where the engine was not made for training.
+    pub fn watched_step(
+        &mut self,
+        images: &[f32],
+        targets: &[f32],
+        seed: u64,
+        step: u32,
+        rate: f32,
+        at: impl FnMut(usize),
+    ) -> f32 {
+        let train = self.train.as_ref().expect("an engine made for training");
+        let batch = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Image, images);
+        let rows = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Target, targets);
+        assert_eq!(batch, rows, "an image has a target");
+        self.run(train, batch, seed, step, rate, at);
+        let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
+        self.arena.slice(loss.offset, 1)[0]
+    }
+
+    /// The plan of a training step, where the engine was made for training.
+    pub fn training_plan(&self) -> Option<&Plan> {
+        self.train.as_ref().map(|compiled| &compiled.plan)
     }
 }
 
 impl Engine for CpuEngine {
     fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32 {
-        let train = self.train.as_ref().expect("an engine made for training");
-        let batch = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Image, images);
-        let rows = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Target, targets);
-        assert_eq!(batch, rows, "an image has a target");
-        self.run(train, batch, seed, step, rate);
-        let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
-        self.arena.slice(loss.offset, 1)[0]
+        self.watched_step(images, targets, seed, step, rate, |_| {})
     }
 
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {
         let batch = CpuEngine::feed(&mut self.arena, &self.test.plan, &Slot::Image, images);
-        self.run(&self.test, batch, 0, 0, 0.0);
+        self.run(&self.test, batch, 0, 0, 0.0, |_| {});
         self.rows(&self.test.plan, &Slot::Logits, batch)
     }
 

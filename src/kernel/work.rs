@@ -1,0 +1,68 @@
+//! What a kernel does by its shapes alone: multiply-adds, and bytes that come from memory and go there.
+//!
+//! Absences: no time; what a skipped branch saves is not known here, so the numbers are those of a kernel that runs in
+//! full.
+
+use std::iter::Sum;
+use std::ops::Add;
+
+use super::{BufferId, Kernel, Plan};
+
+/// How much a kernel does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Floating-point operations of contractions: two a multiply-add of the direct sum, whichever way it is computed.
+    /// What maps compute counts nothing, since memory bounds it.
+    pub flops: u64,
+    /// Bytes of all buffers that are read, each once; what an epilogue reads of its own contraction's result is still
+    /// in cache and counts nothing.
+    pub read: u64,
+    /// Bytes of all buffers that are written, each once.
+    pub written: u64,
+}
+
+impl Work {
+    /// Bytes that are moved.
+    pub fn bytes(self) -> u64 {
+        self.read + self.written
+    }
+}
+
+impl Add for Work {
+    type Output = Work;
+
+    fn add(self, other: Work) -> Work {
+        Work { flops: self.flops + other.flops, read: self.read + other.read, written: self.written + other.written }
+    }
+}
+
+impl Sum for Work {
+    fn sum<I: Iterator<Item = Work>>(all: I) -> Work {
+        all.fold(Work::default(), Work::add)
+    }
+}
+
+impl Kernel {
+    /// What it does for `batch` images.
+    pub fn work(&self, plan: &Plan, batch: usize) -> Work {
+        let bytes = |mut buffers: Vec<BufferId>| -> u64 {
+            buffers.sort();
+            buffers.dedup();
+            buffers.into_iter().map(|id| 4 * plan.buffer(id).size.len(batch) as u64).sum()
+        };
+        let (flops, own) = match self {
+            Kernel::Map(_) => (0, None),
+            Kernel::Contraction(k) => (2 * k.sizes.multiply_adds() * batch as u64, k.writes().first().copied()),
+        };
+        let read = self.reads().into_iter().filter(|id| Some(*id) != own).collect();
+        Work { flops, read: bytes(read), written: bytes(self.writes()) }
+    }
+
+    /// The path of the layer that it computes, or whose gradient: its name without the phase before a slash and the
+    /// part behind one.
+    pub fn layer(&self) -> &str {
+        let name = self.name();
+        let name = name.strip_prefix("d/").or(name.strip_prefix("step/")).unwrap_or(name);
+        name.split(['/', '\'']).next().unwrap_or(name)
+    }
+}
