@@ -64,6 +64,7 @@ pub mod codegen;
 pub mod data;
 pub mod device;
 pub mod diag;
+pub mod docs;
 pub mod driver;
 pub mod elaborate;
 pub mod fuse;

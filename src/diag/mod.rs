@@ -5,11 +5,13 @@
 
 pub mod codes;
 mod failure;
+mod page;
 mod render;
 mod words;
 
 pub use codes::Code;
 pub use failure::Failure;
+pub use page::{Example, Page, page};
 pub use render::{render, render_json};
 pub use words::{counted, listed};
 

@@ -3,6 +3,7 @@
 //! Evaluation is bounded in steps, depth and size, and all its arithmetic is checked, so that no program can hang it
 //! or exhaust memory or stack. Absences: no file is read, no tree is seen, no graph is built.
 
+mod advice;
 mod arms;
 mod body;
 mod draw;

@@ -8,7 +8,7 @@ use super::tables::{self, Builtin, DrawKind, FunctionSpec, ParamSpec, Preset};
 use super::{Checker, Formal, Type};
 use crate::diag::{Problem, codes, counted, nearest};
 use crate::net::Level;
-use crate::resolve::ItemId;
+use crate::resolve::{ItemId, item_signature};
 use crate::source::Span;
 use crate::syntax::tree::{self, Arg, Call, ItemKind};
 
@@ -38,7 +38,7 @@ impl Checker<'_> {
     /// `name(a: int, …)`
     fn shown(&self, signature: &Signature) -> String {
         match signature {
-            Signature::Item(id) => self.item_signature(*id),
+            Signature::Item(id) => item_signature(&self.resolved.item(*id).kind, self.sources),
             Signature::Function(text) => (*text).to_owned(),
             Signature::Table(name, params) => tables::signature(name, params),
         }
@@ -129,23 +129,6 @@ impl Checker<'_> {
             self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help));
         }
         self.bind(scope, &callee, &call.args, call.open.is_some())
-    }
-
-    /// `name(a: int, b: real = 1)`, from the text.
-    fn item_signature(&self, id: ItemId) -> String {
-        let params: &[tree::Param] = match &self.resolved.item(id).kind {
-            ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
-            ItemKind::Fn(f) => &f.params,
-            ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
-            ItemKind::Regularizer(r) => &r.params,
-            ItemKind::Model(m) => &m.params,
-        };
-        let name = &self.name_of(id).text;
-        if params.is_empty() {
-            return name.clone();
-        }
-        let each: Vec<&str> = params.iter().map(|p| self.sources.text(p.span)).collect();
-        format!("{name}({})", each.join(", ").split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// A block that is a value, with arguments. Where the parameter has a default, the call must suit it.

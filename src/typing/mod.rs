@@ -139,13 +139,7 @@ impl Checker<'_> {
 
     /// The parameters of an item, from the types that are written.
     fn signature(&mut self, id: ItemId) -> Rc<[Formal]> {
-        let params: &[tree::Param] = match &self.resolved.item(id).kind {
-            ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
-            ItemKind::Fn(f) => &f.params,
-            ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
-            ItemKind::Regularizer(r) => &r.params,
-            ItemKind::Model(m) => &m.params,
-        };
+        let params = resolve::item_params(&self.resolved.item(id).kind);
         if let Some(first) = params.get(MAX_PARAMETERS) {
             let message = format!("`{}` has more than {MAX_PARAMETERS} parameters", self.name_of(id).text);
             let help = "split it into several, or pass lists";
