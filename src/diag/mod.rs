@@ -7,6 +7,7 @@ pub mod codes;
 mod failure;
 mod page;
 mod render;
+mod unreadable;
 mod words;
 
 pub use codes::Code;
