@@ -1,6 +1,6 @@
 //! `sdc check`: everything that can be wrong, before anything runs; with `--fix`, what can be mended by itself.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,7 +49,7 @@ fn fix(args: &Args, input: &Input) -> ExitCode {
         for file in &files {
             let diff = TextDiff::from_lines(&file.before, &file.after);
             let mut shown = diff.unified_diff();
-            let _ = write!(told, "{}", shown.context_radius(1).header(&file.name, &file.name));
+            told += &shown.context_radius(1).header(&file.name, &file.name).to_string();
         }
     } else {
         for file in &files {
@@ -61,12 +61,13 @@ fn fix(args: &Args, input: &Input) -> ExitCode {
     }
     if !changes.is_empty() {
         let would = if args.dry_run { "would be " } else { "" };
-        let _ = writeln!(told, "{} {would}mended", counted(changes.len(), "problem", "problems"));
+        told += &format!("{} {would}mended\n", counted(changes.len(), "problem", "problems"));
     }
     // With `--format json`, standard output is for JSON alone.
     match args.format {
         Format::Text => print(told),
-        Format::Json => eprint!("{told}"),
+        // Nothing is left to be told where standard error itself is gone.
+        Format::Json => drop(std::io::stderr().write_all(told.as_bytes())),
     }
     report(&session, args.format)
 }

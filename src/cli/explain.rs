@@ -139,7 +139,9 @@ impl Sheet {
         let title = self.styled("The standard library", Style::Head);
         self.line(&title);
         self.columns(&modules.parts);
-        self.line("\nsdc explain NAME tells more on each, and on layers (conv), functions (round) and options (schedule).");
+        self.line(
+            "\nsdc explain NAME tells more on each, and on layers (conv), functions (round) and options (schedule).",
+        );
     }
 
     fn entry(&mut self, entry: &Entry) {

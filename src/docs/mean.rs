@@ -124,9 +124,7 @@ impl<'a> Reader<'a> {
         let source = call.args.iter().find(|arg| arg.name.as_ref().is_none_or(|n| n.text != "per"))?;
         match (call.callee.text.as_str(), &source.value.kind) {
             ("bernoulli", _) => self.mean(&source.value),
-            ("uniform", ExprKind::Range(lo, hi)) => {
-                Some(self.plain(lo).add(self.plain(hi)).div(Formula::Number(2.0)))
-            }
+            ("uniform", ExprKind::Range(lo, hi)) => Some(self.plain(lo).add(self.plain(hi)).div(Formula::Number(2.0))),
             ("uniform", _) => Some(Formula::Text(format!("E[{}]", self.sources.text(source.value.span)), true)),
             _ => None,
         }

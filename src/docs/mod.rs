@@ -135,8 +135,7 @@ fn equations(rule: &tree::Regularizer, sources: &Sources) -> Vec<String> {
         }
     };
     let mut lines: Vec<String> = rule.body.iter().map(line).collect();
-    let has_test =
-        rule.body.iter().any(|s| matches!(s, RuleStmt::Equation { factor: FactorKind::Test, .. }));
+    let has_test = rule.body.iter().any(|s| matches!(s, RuleStmt::Equation { factor: FactorKind::Test, .. }));
     if !has_test && let Some(mean) = mean(rule, sources) {
         lines.push(format!("E[forward] = {mean}"));
     }

@@ -210,9 +210,8 @@ impl Mending<'_> {
         let range = fix.span.range();
         let old = self.session.sources.get(fix.span.source).text.clone();
         let new = format!("{}{}{}", &old[..range.start], fix.text, &old[range.end..]);
-        let unreadable = |session: &Session| {
-            session.problems.sorted().iter().filter(|p| p.code.0.starts_with("SD01")).count()
-        };
+        let unreadable =
+            |session: &Session| session.problems.sorted().iter().filter(|p| p.code.0.starts_with("SD01")).count();
         let before = unreadable(&self.session);
         let previous = self.texts.edited.insert(candidate.file.clone(), new);
         let session = self.texts.check();

@@ -15,12 +15,12 @@ mod fix;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+pub use self::fix::{Change, Mended, MendedFile, fix};
 use crate::device::cpu::CpuEngine;
 use crate::diag::{Problem, Problems};
 use crate::docs::Shelf;
 use crate::elaborate;
 pub use crate::elaborate::Built;
-pub use self::fix::{Change, Mended, MendedFile, fix};
 use crate::fuse;
 use crate::graph::Graph;
 use crate::kernel::Plan;

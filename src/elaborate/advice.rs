@@ -124,7 +124,8 @@ fn never_kept(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
     let dead = |c: &&Chosen| c.rule.forward.iter().any(|f| f.range(&c.rule.draws) == (0.0, 0.0));
     let first = chosen.iter().find(dead)?;
     let message = format!("`{}` is always 0 at l = {}: the branch there never counts", place.rule.name.text, first.l);
-    let help = "end the decay above 0, as `linear_decay(l, L)` does with P = 0.5, or leave the residual out with `where`";
+    let help =
+        "end the decay above 0, as `linear_decay(l, L)` does with P = 0.5, or leave the residual out with `where`";
     let reason = "a branch that is never kept is computed by nobody and learns nothing; the published line ends at P = 0.5 \
                   (Huang et al. 2016, section 4)";
     Some(Problem::warning(codes::NEVER_KEPT, place.rule.span, message, help).because(reason))
@@ -133,8 +134,7 @@ fn never_kept(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
 /// Branches that a factor shakes and that do not end in `bn`.
 fn without_bn(place: &Place, residuals: &[&Residual], chosen: &[Chosen]) -> Option<Problem> {
     let shaken = chosen.iter().filter(|c| perturbs(&c.rule));
-    let bare: Vec<&Arm> =
-        shaken.flat_map(|c| residuals[c.l - 1].branches.iter().filter(|b| !ends_in_bn(b))).collect();
+    let bare: Vec<&Arm> = shaken.flat_map(|c| residuals[c.l - 1].branches.iter().filter(|b| !ends_in_bn(b))).collect();
     let first = bare.first()?;
     let message =
         format!("`{}` shakes {} not ending in `bn`", place.rule.name.text, counted(bare.len(), "branch", "branches"));

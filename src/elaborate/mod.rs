@@ -6,6 +6,7 @@
 mod advice;
 mod arms;
 mod body;
+mod disagreement;
 mod draw;
 mod eval;
 mod layer;

@@ -220,10 +220,8 @@ fn cannot_load(path: &str, span: Span, error: &LoadError) -> Problem {
             let help = "paths start from the folder of the file that uses them".to_owned();
             Problem { code: codes::UNKNOWN_MODULE, help, ..problem }
         }
-        LoadError::Outside
-        | LoadError::NotAFile
-        | LoadError::TooLarge
-        | LoadError::NotText
-        | LoadError::Io(_) => problem,
+        LoadError::Outside | LoadError::NotAFile | LoadError::TooLarge | LoadError::NotText | LoadError::Io(_) => {
+            problem
+        }
     }
 }

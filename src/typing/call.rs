@@ -75,7 +75,9 @@ impl Checker<'_> {
                         "remove the parentheses to read it"
                     }
                 };
-                self.problems.push(Problem::error(codes::WRONG_KIND, name.span, message, help));
+                let problem = Problem::error(codes::WRONG_KIND, name.span, message, help);
+                let value = call.args.is_empty() && !matches!(found, Found::Layer(_) | Found::Item(_));
+                self.problems.push(if value { problem.fix(call.span, name.text.clone()) } else { problem });
                 Expr::broken(call.span)
             }
         }
@@ -157,10 +159,14 @@ impl Checker<'_> {
                 continue;
             };
             let place = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
-            if let Some((first, _)) = bound.get(&index) {
+            if let Some((first, value)) = bound.get(&index) {
                 let message = format!("`{}` is given twice", callee.formals[index].name);
                 let problem = Problem::error(codes::DUPLICATE_ARGUMENT, place, message, "remove one of the two");
-                self.problems.push(problem.here("the second").label(*first, "the first"));
+                let problem = problem.here("the second").label(*first, "the first");
+                // Of two that say the same it does not matter which one goes.
+                let same = self.sources.text(value.span) == self.sources.text(arg.value.span);
+                let all = self.with_comma(Span { start: place.start, ..arg.value.span });
+                self.problems.push(if same { problem.fix(all, "") } else { problem });
                 continue;
             }
             let value = self.argument(scope, &callee.formals[index], &arg.value);
@@ -244,7 +250,7 @@ impl Checker<'_> {
         let takes = formal.words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or ");
         let message = format!("`{}` takes {takes}", formal.name);
         let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write {takes}"));
-        self.problems.push(match nearest(&written, formal.words.iter().copied()) {
+        self.problems.push(match nearest(written.trim_matches('"'), formal.words.iter().copied()) {
             Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(value.span, near),
             None => problem,
         });

@@ -129,12 +129,15 @@ impl Checker<'_> {
     }
 
     fn misplaced_arm(&mut self, kind: ArmKind, span: Span) {
-        let (message, help) = match kind {
-            ArmKind::Path => ("a `path` stands in a `concat`", "a `residual` has `branch`es and a `shortcut`"),
-            ArmKind::Branch => ("a `branch` stands in a `residual`", "a `concat` has `path`s"),
-            ArmKind::Shortcut => ("a `shortcut` stands in a `residual`", "a `concat` has `path`s"),
+        let (word, right, message, help) = match kind {
+            ArmKind::Path => {
+                ("path", "branch", "a `path` stands in a `concat`", "a `residual` has `branch`es and a `shortcut`")
+            }
+            ArmKind::Branch => ("branch", "path", "a `branch` stands in a `residual`", "a `concat` has `path`s"),
+            ArmKind::Shortcut => ("shortcut", "path", "a `shortcut` stands in a `residual`", "a `concat` has `path`s"),
         };
-        self.problems.push(Problem::error(codes::WRONG_KIND, span, message, help));
+        let place = Span { end: span.start + word.len() as u32, ..span };
+        self.problems.push(Problem::error(codes::WRONG_KIND, span, message, help).fix(place, right));
     }
 
     /// A layer, block or rule that is applied.
@@ -203,7 +206,8 @@ impl Checker<'_> {
         if let (Some(dots), false) = (call.open, open) {
             let help = "give the arguments here; what is left out takes its default anyway";
             let message = "`..` leaves arguments of a block for later, and this is a layer";
-            self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help));
+            let all = self.with_comma(dots);
+            self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help).fix(all, ""));
         }
         self.table_args(scope, (layer.name, layer.params), call.callee.span, &call.args, open)
     }

@@ -101,13 +101,18 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
             let close = closing(place.tokens[open].kind);
             let message = format!("`{}` is never closed", word(open));
             let help = format!("write the missing `{close}`");
-            let mut problem = Problem::error(codes::SYNTAX, span(open), message, help).here("opened here");
-            if let Some((open, close)) = suspect {
-                problem = problem
+            let problem = Problem::error(codes::SYNTAX, span(open), message, help).here("opened here");
+            match suspect {
+                Some((open, close)) => problem
                     .label(span(open), "this one is closed…")
-                    .label(span(close), "…here, in another column: the missing one may belong before it");
+                    .label(span(close), "…here, in another column: the missing one may belong before it"),
+                None => {
+                    let end = place.chunk_tokens().last().map_or(place.text.len(), |t| t.end);
+                    let one_line = !place.text[place.tokens[open].end..end].contains('\n');
+                    let text = if one_line { close.to_owned() } else { format!("\n{close}") };
+                    problem.fix(Span::new(place.source, end, end), text)
+                }
             }
-            problem
         }
         Fault::Stray(close) => {
             let message = format!("`{}` closes nothing", word(close));
@@ -120,9 +125,17 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
             let right = closing(place.tokens[open].kind);
             let message = format!("`{}` is met by `{}`", word(open), word(close));
             let help = format!("close it with `{right}` first");
-            Problem::error(codes::SYNTAX, span(close), message, help)
+            let problem = Problem::error(codes::SYNTAX, span(close), message, help)
                 .here(format!("expected `{right}`"))
-                .label(span(open), "opened here")
+                .label(span(open), "opened here");
+            // On one line nothing else can be meant; over several it may belong to the end of any of them.
+            let (from, to) = (place.tokens[open].end, place.tokens[close].start);
+            let end = place.tokens[close - 1].end;
+            if place.text[from..to].contains('\n') {
+                problem
+            } else {
+                problem.fix(Span::new(place.source, end, end), right)
+            }
         }
     }
 }
