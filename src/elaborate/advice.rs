@@ -126,7 +126,7 @@ fn never_kept(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
     let message = format!("`{}` is always 0 at l = {}: the branch there never counts", place.rule.name.text, first.l);
     let help =
         "end the decay above 0, as `linear_decay(l, L)` does with P = 0.5, or leave the residual out with `where`";
-    let reason = "a branch that is never kept is computed by nobody and learns nothing; the published line ends at P = 0.5 \
+    let reason = "a branch that is never kept learns nothing; the published line ends at P = 0.5 \
                   (Huang et al. 2016, section 4)";
     Some(Problem::warning(codes::NEVER_KEPT, place.rule.span, message, help).because(reason))
 }

@@ -129,15 +129,29 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
                 .here(format!("expected `{right}`"))
                 .label(span(open), "opened here");
             // On one line nothing else can be meant; over several it may belong to the end of any of them.
-            let (from, to) = (place.tokens[open].end, place.tokens[close].start);
-            let end = place.tokens[close - 1].end;
-            if place.text[from..to].contains('\n') {
+            if place.text[place.tokens[open].end..place.tokens[close].start].contains('\n') {
                 problem
-            } else {
+            } else if closes_more(place, open, place.tokens[close].kind) {
+                let end = place.tokens[close - 1].end;
                 problem.fix(Span::new(place.source, end, end), right)
+            } else {
+                problem.fix(span(close), right)
             }
         }
     }
+}
+
+/// Whether a bracket that is open around token `open` is one that `close` closes.
+fn closes_more(place: &Place<'_>, open: usize, close: TokenKind) -> bool {
+    let mut around = Vec::new();
+    for token in &place.tokens[place.chunk.start..open] {
+        match token.kind {
+            TokenKind::Open(bracket) => around.push(bracket),
+            TokenKind::Close(_) => drop(around.pop()),
+            TokenKind::Word | TokenKind::Number | TokenKind::Str | TokenKind::OpenStr | TokenKind::Mark => {}
+        }
+    }
+    matches!(close, TokenKind::Close(bracket) if around.contains(&bracket))
 }
 
 fn closing(kind: TokenKind) -> &'static str {
