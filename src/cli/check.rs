@@ -74,7 +74,9 @@ fn fix(args: &Args, input: &Input) -> ExitCode {
 
 /// `program.sd:4: widht -> width (SD0201)`
 fn line(change: &Change) -> String {
-    let what = match (change.before.trim(), change.after.trim()) {
+    // A comma that comes or goes with an argument is not worth a word.
+    let bare = |text: &str| text.trim_matches([',', ' ', '\n']).to_owned();
+    let what = match (bare(&change.before).as_str(), bare(&change.after).as_str()) {
         ("", after) => format!("added `{after}`"),
         (before, "") => format!("removed `{before}`"),
         (before, after) => format!("`{before}` -> `{after}`"),

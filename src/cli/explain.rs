@@ -139,8 +139,11 @@ impl Sheet {
         let title = self.styled("The standard library", Style::Head);
         self.line(&title);
         self.columns(&modules.parts);
-        self.line(
-            "\nsdc explain NAME tells more on each, and on layers (conv), functions (round) and options (schedule).",
+        self.text.push('\n');
+        self.paragraph(
+            "sdc explain NAME tells more on each, and on layers (conv), functions (round), options of a training \
+             (schedule) and words (residual).",
+            0,
         );
     }
 

@@ -1,6 +1,7 @@
 //! Entries of what the language itself has by name, from its tables.
 
 use super::{Entry, Param, Part};
+use crate::syntax::FORMS;
 use crate::typing::tables::{self, FunctionSpec, KeySpec, LayerSpec, OptionSpec, ParamSpec, Preset, Takes, Word};
 
 /// A layer.
@@ -43,22 +44,41 @@ pub fn word(name: &str, word: Word, doc: &str) -> Entry {
 
 /// An option of `train`, or of `owner` inside it.
 pub fn key(key: &KeySpec, owner: &str) -> Entry {
-    let (signature, params, parts) = match &key.takes {
+    let (signature, parts) = match &key.takes {
         Takes::Value { param, except } => {
             let except = if except.is_empty() { String::new() } else { format!(" except {}", except.join(", ")) };
-            (format!("{}: {}{except}", key.name, param.ty), vec![one(param)], Vec::new())
+            let shown = one(param);
+            let preset = shown.preset.map_or(String::new(), |preset| format!(" = {preset}"));
+            (format!("{}: {}{except}{preset}", key.name, shown.ty), Vec::new())
         }
-        Takes::OneOf(options) => (format!("{} ONE", key.name), Vec::new(), parts_of(options)),
-        Takes::Several(options) => (format!("{} {{ … }}", key.name), Vec::new(), parts_of(options)),
+        Takes::OneOf(options) => (format!("{} ONE", key.name), parts_of(options)),
+        Takes::Several(options) => (format!("{} {{ … }}", key.name), parts_of(options)),
     };
-    let needed = if key.required { ", which must be given" } else { "" };
     Entry {
         name: key.name.to_owned(),
-        kind: format!("an option of `{owner}`{needed}"),
+        kind: format!("an option of `{owner}`"),
         signature,
-        paragraphs: vec![key.doc.to_owned()],
-        params,
+        paragraphs: vec![key_doc(key)],
         parts,
+        ..Entry::default()
+    }
+}
+
+fn key_doc(key: &KeySpec) -> String {
+    if key.required { format!("{} It must be given.", key.doc) } else { key.doc.to_owned() }
+}
+
+fn key_parts(keys: &[KeySpec]) -> Vec<Part> {
+    keys.iter().map(|k| Part { signature: key(k, "").signature, doc: key_doc(k) }).collect()
+}
+
+/// A word with which a statement or an item begins, and how that is written.
+pub fn form(word: &str, form: &str) -> Entry {
+    Entry {
+        name: word.to_owned(),
+        kind: "a word of the language".to_owned(),
+        signature: word.to_owned(),
+        paragraphs: vec![form[..1].to_uppercase() + &form[1..] + "."],
         ..Entry::default()
     }
 }
@@ -72,7 +92,7 @@ pub fn option(option: &OptionSpec, owner: &str) -> Entry {
         signature: tables::signature(option.name, option.params),
         paragraphs: vec![option.doc.to_owned()],
         params: params(option.params),
-        parts: option.keys.iter().map(|k| Part { signature: key(k, "").signature, doc: k.doc.to_owned() }).collect(),
+        parts: key_parts(option.keys),
         ..Entry::default()
     }
 }
@@ -81,21 +101,20 @@ pub fn option(option: &OptionSpec, owner: &str) -> Entry {
 pub fn train() -> Entry {
     Entry {
         name: "train".to_owned(),
-        kind: "an item: how a model is trained".to_owned(),
+        kind: "an item".to_owned(),
         signature: "train MODEL { … }".to_owned(),
-        parts: tables::TRAIN_KEYS
-            .iter()
-            .map(|k| Part { signature: key(k, "").signature, doc: k.doc.to_owned() })
-            .collect(),
+        paragraphs: vec!["How a model is trained.".to_owned()],
+        parts: key_parts(tables::TRAIN_KEYS),
         ..Entry::default()
     }
 }
 
-/// Every entry of the language: layers, functions, words, `train` with all its options.
+/// Every entry of the language: layers, functions, words, statements, `train` with all its options.
 pub fn all() -> Vec<Entry> {
     let mut all: Vec<Entry> = tables::LAYERS.iter().map(layer).collect();
     all.extend(tables::FUNCTIONS.iter().map(function));
     all.extend(tables::words().iter().map(|(name, w, doc)| word(name, *w, doc)));
+    all.extend(FORMS.iter().filter(|(word, _)| *word != "train").map(|(word, text)| form(word, text)));
     all.push(train());
     keys(tables::TRAIN_KEYS, "train", &mut all);
     all
@@ -108,9 +127,7 @@ fn keys(keys_of: &[KeySpec], owner: &str, all: &mut Vec<Entry>) {
             Takes::Value { .. } => {}
             Takes::OneOf(options) | Takes::Several(options) => {
                 for taken in *options {
-                    let entry = option(taken, spec.name);
-                    // Several values share their options, as all data sets do; each stands once.
-                    all.push(entry);
+                    all.push(option(taken, spec.name));
                     keys(taken.keys, taken.name, all);
                 }
             }

@@ -10,7 +10,7 @@ mod language;
 mod mean;
 mod search;
 
-pub use language::{function, key, layer, option, word};
+pub use language::{form, function, key, layer, option, train, word};
 pub use mean::mean;
 pub use search::{Shelf, proposals};
 

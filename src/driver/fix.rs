@@ -61,14 +61,9 @@ pub struct MendedFile {
 
 /// Checks a program and mends it in memory until nothing is left that a fix removes.
 pub fn fix(input: &Input) -> Mended {
-    let main = match input.read() {
-        Ok(text) => text,
-        Err(_) => {
-            let mut mended = Mended::default();
-            super::check(&mut mended.session, input);
-            return mended;
-        }
-    };
+    let mut session = Session::default();
+    let Some(source) = super::read(&mut session, input) else { return Mended { session, ..Mended::default() } };
+    let main = session.sources.get(source).text.clone();
     let texts = Texts { main: input.name(), edited: BTreeMap::from([(input.name(), main)]), disk: input.folder() };
     let mut mending = Mending { session: texts.check(), texts, changes: Vec::new(), refused: Vec::new() };
     let first = originals(&mending.session);

@@ -11,6 +11,9 @@ use crate::source::{Sources, Span};
 use crate::syntax::tree::ArmKind;
 use crate::typing::program::{ArmStmt, Expr, ExprKind, StmtKind};
 
+/// The word that a residual begins with.
+const RESIDUAL: &str = "residual";
+
 /// The arms of a residual.
 pub(super) struct Summed<'b> {
     pub branches: &'b [Arm],
@@ -53,7 +56,10 @@ impl<'a> Machine<'a> {
         }
         match summed.has_shortcut() {
             true => problem.label(shortcut.span, format!("the shortcut gives {}", shortcut.output)),
-            false => problem.label(*span, format!("no shortcut: the input passes as {input}")),
+            false => {
+                let word = Span { end: span.start + RESIDUAL.len() as u32, ..*span };
+                problem.label(word, format!("no shortcut: the input passes as {input}"))
+            }
         }
     }
 
@@ -103,7 +109,11 @@ impl<'a> Machine<'a> {
         if named(&width) && (down == 1 || named(&stride)) {
             changes.push(format!("in.channels != {}", self.text_of(width, channels)));
         }
-        let step = if down > 1 { format!(", stride: {}", self.text_of(stride, down)) } else { String::new() };
+        let step = if down > 1 || named(&stride) {
+            format!(", stride: {}", self.text_of(stride, down))
+        } else {
+            String::new()
+        };
         let layers = format!("conv1x1({}{step}); bn", self.text_of(width, channels));
         match changes[..] {
             [] => format!("shortcut {{ {layers} }}"),

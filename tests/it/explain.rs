@@ -158,6 +158,28 @@ fn a_projection_is_proposed_in_the_words_of_the_branch() {
 }
 
 #[test]
+fn a_block_that_the_library_calls_is_mended_for_all_its_calls() {
+    let text = "\
+use std.pyramidnet.{pyramidnet}
+
+block mine(width: int, stride: int = 1) {
+    residual { branch { conv3x3(width, stride: stride); bn } }
+    const layers = 2
+}
+
+model M {
+    input image[3, 32, 32]
+    net pyramidnet(depth: 20, alpha: 48, classes: 10, block: mine)
+}
+";
+    let (_folder, path) = program(text);
+    let mended = driver::fix(&Input::File(path));
+    assert!(mended.session.problems.is_empty(), "{:?}", mended.session.problems);
+    assert_eq!(mended.changes.len(), 1);
+    assert_eq!(mended.changes[0].line, 4);
+}
+
+#[test]
 fn means_of_the_published_rules() {
     let mut sources = Sources::default();
     let shelf = Shelf::library(&mut sources);
@@ -204,7 +226,19 @@ fn everything_with_a_name_is_documented() {
             assert!(!item.doc.is_empty(), "{}: {} is not documented", module.signature, item.signature);
         }
     }
-    for name in ["conv", "round", "pixel", "he_normal_in", "schedule", "sgd", "lr", "pad_crop", "smoothing", "basic"] {
+    for name in [
+        "conv",
+        "round",
+        "pixel",
+        "he_normal_in",
+        "schedule",
+        "sgd",
+        "lr",
+        "pad_crop",
+        "smoothing",
+        "residual",
+        "basic",
+    ] {
         let entries = shelf.find(name, &sources);
         // A parameter is shown with what it belongs to.
         assert_eq!(entries.is_empty(), name == "smoothing", "{name}");

@@ -5,6 +5,8 @@
 mod forms;
 mod slips;
 
+pub use forms::FORMS;
+
 use std::ops::Range;
 
 use pest::error::{Error, ErrorVariant, InputLocation};
