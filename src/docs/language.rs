@@ -148,12 +148,12 @@ fn params(specs: &[ParamSpec]) -> Vec<Param> {
 }
 
 fn one(spec: &ParamSpec) -> Param {
-    let bounds = spec.bounds.to_string();
-    let bounds = if spec.bounds == tables::Bounds::NONE || spec.bounds == tables::Bounds::SIZE {
-        String::new()
-    } else {
-        format!(" ({bounds})")
-    };
+    // That a size has an upper limit, and a lower one of 1, goes without saying.
+    let size = tables::Bounds::SIZE;
+    let hi = if spec.bounds.hi == size.hi { f64::INFINITY } else { spec.bounds.hi };
+    let told = tables::Bounds { hi, ..spec.bounds };
+    let untold = spec.bounds == size || told == tables::Bounds::NONE;
+    let bounds = if untold { String::new() } else { format!(" ({told})") };
     Param {
         name: spec.name.to_owned(),
         ty: if spec.words.is_empty() { format!("{}{bounds}", spec.ty) } else { spec.words.join(" or ") },

@@ -63,7 +63,7 @@ impl Formula {
     fn add(self, other: Formula) -> Formula {
         match (self, other) {
             (Formula::Number(a), Formula::Number(b)) => Formula::Number(a + b),
-            (zero, a) | (a, zero) if zero == Formula::Number(0.0) => a,
+            (Formula::Number(0.0), a) | (a, Formula::Number(0.0)) => a,
             (a, b) => Formula::Text(format!("{a} + {b}"), false),
         }
     }
@@ -71,7 +71,7 @@ impl Formula {
     fn sub(self, other: Formula) -> Formula {
         match (self, other) {
             (Formula::Number(a), Formula::Number(b)) => Formula::Number(a - b),
-            (a, zero) if zero == Formula::Number(0.0) => a,
+            (a, Formula::Number(0.0)) => a,
             (a, b) => Formula::Text(format!("{a} - {}", b.factor()), false),
         }
     }
@@ -79,8 +79,8 @@ impl Formula {
     fn mul(self, other: Formula) -> Formula {
         match (self, other) {
             (Formula::Number(a), Formula::Number(b)) => Formula::Number(a * b),
-            (one, a) | (a, one) if one == Formula::Number(1.0) => a,
-            (zero, _) | (_, zero) if zero == Formula::Number(0.0) => zero,
+            (Formula::Number(1.0), a) | (a, Formula::Number(1.0)) => a,
+            (Formula::Number(0.0), _) | (_, Formula::Number(0.0)) => Formula::Number(0.0),
             (a, b) => Formula::Text(format!("{} * {}", a.factor(), b.factor()), true),
         }
     }
@@ -88,7 +88,7 @@ impl Formula {
     fn div(self, other: Formula) -> Formula {
         match (self, other) {
             (Formula::Number(a), Formula::Number(b)) if b != 0.0 => Formula::Number(a / b),
-            (a, one) if one == Formula::Number(1.0) => a,
+            (a, Formula::Number(1.0)) => a,
             (a, b) if a == b => Formula::Number(1.0),
             (a, b) => Formula::Text(format!("{} / {}", a.factor(), b.factor()), false),
         }

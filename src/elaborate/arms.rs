@@ -81,8 +81,9 @@ impl<'a> Machine<'a> {
             let message = "the paths are joined along the channels, and their images differ in size";
             let help = "give every path the same strides";
             let mut problem = Problem::error(codes::SHAPES_DISAGREE, arms[0].span, message, help);
-            problem = problem.here(arms[0].output.to_string());
-            problem = arms[1..].iter().fold(problem, |p, arm| p.label(arm.span, arm.output.to_string()));
+            let gives = |arm: &Arm| format!("this path gives {}", arm.output);
+            problem = problem.here(gives(&arms[0]));
+            problem = arms[1..].iter().fold(problem, |p, arm| p.label(arm.span, gives(arm)));
             return Err(self.stop(problem));
         }
         let channels = arms.iter().try_fold(0usize, |sum, a| sum.checked_add(a.output.channels));

@@ -167,7 +167,8 @@ impl Checker<'_> {
             return self.problems.push(Problem { help, ..problem });
         }
         let candidates = self.candidates(scope, callable);
-        let help = match nearest(name, candidates.iter().map(String::as_str)) {
+        let foreign = tables::foreign_layer(name).filter(|_| callable);
+        let help = match foreign.or_else(|| nearest(name, candidates.iter().map(String::as_str))) {
             Some(near) => {
                 let help = format!("did you mean `{near}`?");
                 return self.problems.push(Problem { help, ..problem }.fix(span, near));
