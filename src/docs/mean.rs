@@ -1,4 +1,4 @@
-//! `E[forward]` of a rule as a formula over its parameters: p + (1 - p) E[alpha] for ShakeDrop.
+//! `E[forward]` of a rule as a formula over its parameters: `p + (1 - p) * E[alpha]` for ShakeDrop.
 //!
 //! Expectation is linear, and that of a product of independent draws is the product of theirs; a draw's own mean is p,
 //! or the middle of its interval. Each draw is known by its place in the text, so that one `let` is one draw. Where a

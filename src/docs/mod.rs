@@ -1,7 +1,7 @@
 //! What every name of the language and of a program means, as data for `sdc explain` and for an editor's hover.
 //!
 //! Items are read from their own text: documentation, parameters with types and defaults, a rule's equations with the
-//! [mean](mean) that its test-time pass multiplies by. Layers, functions, words and options of `train` come from the
+//! [mean](mean()) that its test-time pass multiplies by. Layers, functions, words and options of `train` come from the
 //! [tables](crate::typing::tables) that checking reads, so the two cannot disagree.
 //!
 //! Absences: nothing is checked or computed; how an entry is shown is the command line's business.
