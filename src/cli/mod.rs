@@ -92,7 +92,7 @@ enum Format {
     /// For people, on standard error.
     #[default]
     Text,
-    /// One JSON object a line and problem, on standard output.
+    /// One JSON object a line and problem, on standard output; then one with the command that tells more.
     Json,
 }
 
