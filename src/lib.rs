@@ -23,6 +23,7 @@
 //! | text | [`syntax`] | tree with spans, parser (the only user of pest), comments, limits | a layer's name |
 //! | meaning | [`resolve`], [`typing`], [`elaborate`] | names; types; then the program run: loops, shapes, placement | reading files, luminal |
 //! | | [`stdlib`] | the published networks and rules, written in the language | |
+//! | | [`docs`] | what every name means, as data: items with their documentation, the tables of the language | checking |
 //! | network | [`net`] | layers by stable path, shapes, sites of rules, exact moments, counts, the recipe | the tree, devices |
 //! | graph | [`graph`] | the closed set of operations on luminal's graph, each with its meaning in f64; builder, verifier, printer, oracle | fast code |
 //! | | [`mod@lower`], [`grad`], [`passes`] | network to graph; gradients; update and clean-up, as luminal compilers in one list | devices |
@@ -66,6 +67,7 @@ pub mod codegen;
 pub mod data;
 pub mod device;
 pub mod diag;
+pub mod docs;
 pub mod driver;
 pub mod elaborate;
 pub mod fuse;

@@ -18,9 +18,9 @@ pub fn text(module: &str) -> Option<&'static str> {
     MODULES.iter().find(|(name, _)| *name == module).map(|(_, text)| *text)
 }
 
-/// The module that defines `name`, so that an unknown name can be answered with its `use`.
-pub fn home_of(name: &str) -> Option<&'static str> {
-    MODULES.iter().find(|(_, text)| defined(text).contains(name)).map(|(module, _)| *module)
+/// The modules that define `name`, so that an unknown name can be answered with its `use`.
+pub fn homes_of(name: &str) -> Vec<&'static str> {
+    MODULES.iter().filter(|(_, text)| defined(text).contains(name)).map(|(module, _)| *module).collect()
 }
 
 /// The names after which a line of `text` opens an item. Reads the lines, not the grammar, so that it also knows an item

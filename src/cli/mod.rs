@@ -8,20 +8,28 @@ mod check;
 mod draws;
 mod dump;
 mod eval;
+mod explain;
 mod kept;
 mod progress;
 mod summary;
 mod table;
 mod train;
 
-use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
 
-use crate::diag::{self, Failure};
+use crate::diag::{self, Failure, Problems};
 use crate::driver::{Choice, Session};
+
+/// What every command's exit code means.
+const EXIT_CODES: &str = "Exit codes:
+  0  all is well; warnings are no errors
+  1  the program has errors, a name or file is not there, or a run failed
+  2  the command line itself is wrong";
 
 /// The compiler for residual networks with stochastic regularizers.
 #[derive(Parser)]
@@ -29,7 +37,7 @@ use crate::driver::{Choice, Session};
     name = "sdc",
     version,
     about,
-    after_help = "Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 wrong usage."
+    after_help = EXIT_CODES
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,6 +47,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Explain(explain::Args),
     Summary(summary::Args),
     Draws(draws::Args),
     Train(train::Args),
@@ -51,6 +60,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),
@@ -85,16 +95,26 @@ enum Format {
     /// For people, on standard error.
     #[default]
     Text,
-    /// One JSON object a line and problem, on standard output.
+    /// One JSON object a line and problem, on standard output; then one with the command that tells more.
     Json,
 }
 
 /// Shows every problem of a session; the exit code tells whether there are errors.
 fn report(session: &Session, format: Format) -> ExitCode {
     match format {
-        Format::Json => print(diag::render_json(&session.problems, &session.sources)),
+        Format::Json => {
+            let mut lines = diag::render_json(&session.problems, &session.sources);
+            if let Some(more) = more(&session.problems) {
+                lines += &format!("{}\n", json!({ "more": more }));
+            }
+            print(lines);
+        }
         Format::Text => {
-            let text = diag::render(&session.problems, &session.sources, colour(), width());
+            let stderr = std::io::stderr();
+            let mut text = diag::render(&session.problems, &session.sources, colour(&stderr), width(&stderr));
+            if let Some(more) = more(&session.problems) {
+                text += &format!("more on each: {more}\n");
+            }
             // Nothing is left to be told where standard error itself is gone.
             let _ = std::io::stderr().write_all(text.as_bytes());
         }
@@ -105,8 +125,16 @@ fn report(session: &Session, format: Format) -> ExitCode {
 /// Says why a run cannot go on.
 fn failed(failure: &Failure) -> ExitCode {
     // Nothing is left to be told where standard error itself is gone.
-    let _ = writeln!(std::io::stderr(), "{failure}");
+    let _ = writeln!(std::io::stderr(), "{failure}\n  more: sdc explain {}", failure.code);
     ExitCode::from(1)
+}
+
+/// The command that tells more on these problems, if there are any.
+fn more(problems: &Problems) -> Option<String> {
+    let mut codes: Vec<&str> = problems.sorted().iter().take(diag::MAX_SHOWN).map(|p| p.code.0).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    (!codes.is_empty()).then(|| format!("sdc explain {}", codes.join(" ")))
 }
 
 /// As many threads as asked for, else one a processor.
@@ -127,14 +155,14 @@ fn print(text: impl AsRef<[u8]>) {
 }
 
 /// Colours are for terminals, unless the variable `NO_COLOR` is set to anything but nothing (no-color.org).
-fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The width of text on standard error: the terminal's within reason, 100 elsewhere.
-fn width() -> usize {
+/// The width of text on a stream: the terminal's within reason, 100 elsewhere.
+fn width(stream: &impl IsTerminal) -> usize {
     const ELSEWHERE: usize = 100;
-    if !std::io::stderr().is_terminal() {
+    if !stream.is_terminal() {
         return ELSEWHERE;
     }
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());

@@ -1,7 +1,7 @@
 //! Every code that a problem can carry. `SD01` is text, `SD02` names and types, `SD03` what a program builds,
 //! `SD04` rules and placement, `SD05` training, `SD06` warnings, `SD09` files and runs.
 //!
-//! A code keeps its meaning for ever; a new meaning takes a new number.
+//! A code keeps its meaning for ever; a new meaning takes a new number. Each has a [page](super::Page) under `pages/`.
 
 use std::fmt;
 
@@ -20,6 +20,8 @@ macro_rules! codes {
         $(#[doc = $title] pub const $name: Code = Code($text);)*
         /// All codes with a line on each, in order.
         pub const ALL: &[(Code, &str)] = &[$(($name, $title)),*];
+        /// The text of the page of each, in the same order.
+        pub(super) const PAGES: &[&str] = &[$(include_str!(concat!("pages/", $text, ".md"))),*];
     };
 }
 
@@ -59,6 +61,9 @@ codes! {
     NO_TRAIN = "SD0505": "No `train` item, or several and none chosen.";
     NO_END_BN = "SD0601": "A shaking rule on a branch that does not end in `bn`.";
     NEVER_DRAWN = "SD0602": "A rule whose factor is always 1.";
+    RISING_DECAY = "SD0603": "A probability to keep that rises with depth.";
+    NEVER_KEPT = "SD0604": "A branch that never counts: its forward factor is always 0.";
+    FIRST_KEPT = "SD0605": "A formula that always keeps the first residual, as if `l` began at 0.";
     CANNOT_READ = "SD0901": "A file that cannot be read.";
     CANNOT_WRITE = "SD0902": "A file or folder that cannot be written.";
     DATA_DAMAGED = "SD0903": "A data file that is missing, cut off or damaged.";

@@ -5,11 +5,15 @@
 
 pub mod codes;
 mod failure;
+mod page;
 mod render;
+mod unreadable;
+mod window;
 mod words;
 
 pub use codes::Code;
 pub use failure::Failure;
+pub use page::{Example, Page, page};
 pub use render::{render, render_json};
 pub use words::{counted, listed};
 
@@ -161,7 +165,7 @@ impl Problems {
     }
 }
 
-/// The candidate nearest to a misspelt `name`, if one is near enough to be meant.
+/// The candidate nearest to a misspelt `name`, if one is near enough to be meant; capitals make no distance.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The distance is at least the difference in length: names that are far too long cost nothing.
     let length = name.chars().count();
@@ -169,7 +173,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .filter(|c| c.chars().count().abs_diff(length) <= allowed(c))
-        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .map(|c| (if c.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(name, c) }, c))
         .filter(|(distance, c)| *distance <= allowed(c))
         .min_by_key(|(distance, c)| (*distance, *c))
         .map(|(_, c)| c)
@@ -184,5 +188,6 @@ mod tests {
         assert_eq!(nearest("shakdrop", ["random_drop", "shakedrop"]), Some("shakedrop"));
         assert_eq!(nearest("wdith", ["width", "stride"]), Some("width"));
         assert_eq!(nearest("zebra", ["width", "stride"]), None);
+        assert_eq!(nearest("BN", ["bn", "width"]), Some("bn"));
     }
 }

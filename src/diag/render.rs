@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, Report};
 use serde_json::json;
 
+use super::window::Window;
 use super::{Label, MAX_SHOWN, Problem, Problems, Severity};
 use crate::source::Sources;
 
@@ -62,10 +63,13 @@ fn count(n: usize, what: &str) -> String {
 fn report(problem: &Problem, sources: &Sources) -> Report {
     let home = problem.span().source;
     let (here, elsewhere): (Vec<&Label>, Vec<&Label>) = problem.labels.iter().partition(|l| l.span.source == home);
-    let label = |(i, l): (usize, &&Label)| {
+    let source = sources.get(home);
+    let mut spans: Vec<(usize, usize)> =
+        here.iter().map(|l| (l.span.start as usize, (l.span.end - l.span.start) as usize)).collect();
+    let window = Window::new(&source.name, &source.text, &mut spans);
+    let label = |(i, (l, span)): (usize, (&&Label, (usize, usize)))| {
         let text = (!l.text.is_empty()).then(|| l.text.clone());
-        let (start, len) = (l.span.start as usize, (l.span.end - l.span.start) as usize);
-        if i == 0 { LabeledSpan::new_primary_with_span(text, (start, len)) } else { LabeledSpan::new(text, start, len) }
+        if i == 0 { LabeledSpan::new_primary_with_span(text, span) } else { LabeledSpan::new(text, span.0, span.1) }
     };
     let mut help = String::new();
     for l in elsewhere {
@@ -81,8 +85,7 @@ fn report(problem: &Problem, sources: &Sources) -> Report {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
         })
-        .with_labels(here.iter().enumerate().map(label))
+        .with_labels(here.iter().zip(spans).enumerate().map(label))
         .with_help(help);
-    let source = sources.get(home);
-    Report::new(diagnostic).with_source_code(NamedSource::new(&source.name, source.text.clone()))
+    Report::new(diagnostic).with_source_code(window)
 }

@@ -10,11 +10,15 @@
 //!
 //! Absence: no analysis; a stage that needs a decision makes it itself.
 
+mod fix;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+pub use self::fix::{Change, Mended, MendedFile, fix};
 use crate::device::cpu::CpuEngine;
-use crate::diag::{Problem, Problems, codes};
+use crate::diag::{Problem, Problems};
+use crate::docs::Shelf;
 use crate::elaborate;
 pub use crate::elaborate::Built;
 use crate::fuse;
@@ -24,7 +28,7 @@ use crate::lower::{Mode, lower};
 use crate::net::{Network, Recipe};
 use crate::passes;
 use crate::resolve::{self, Override};
-use crate::source::{DiskLoader, LoadError, MAX_SOURCE_BYTES, SourceId, Sources, Span};
+use crate::source::{DiskLoader, LoadError, Loader, MAX_SOURCE_BYTES, SourceId, Sources, Span};
 use crate::syntax::{self, tree};
 use crate::typing;
 
@@ -127,11 +131,26 @@ pub fn parse_file(session: &mut Session, input: &Input) -> Option<tree::File> {
 
 /// Finds every mistake of a program: all that its text says is checked, and each of its models is built.
 pub fn check(session: &mut Session, input: &Input) {
-    let Some(source) = read(session, input) else { return };
+    if let Some(source) = read(session, input) {
+        check_with(session, source, &DiskLoader::new(input.folder()));
+    }
+}
+
+fn check_with(session: &mut Session, source: SourceId, loader: &dyn Loader) {
     let Session { sources, problems } = session;
-    let program = resolve::load(source, sources, &DiskLoader::new(input.folder()), problems);
+    let program = resolve::load(source, sources, loader, problems);
     let typed = typing::check(&program, sources, problems);
     elaborate::check(&typed, sources, problems);
+}
+
+/// What names mean: in a program's own files where one is given, in the standard library, in the language. None where the
+/// program cannot be read; its mistakes stay untold.
+pub fn shelf(session: &mut Session, program: Option<&Input>) -> Option<Shelf> {
+    let Some(input) = program else { return Some(Shelf::library(&mut session.sources)) };
+    let source = read(session, input)?;
+    let Session { sources, .. } = session;
+    let program = resolve::load(source, sources, &DiskLoader::new(input.folder()), &mut Problems::default());
+    Some(Shelf::with(&program, sources))
 }
 
 /// Builds the chosen model with its recipe; none where a problem refuses either.
@@ -185,30 +204,8 @@ fn read(session: &mut Session, input: &Input) -> Option<SourceId> {
         Ok(text) => Some(session.sources.add(input.name(), text)),
         Err(error) => {
             let source = session.sources.add(input.name(), "");
-            session.problems.push(unreadable(Span::new(source, 0, 0), &input.name(), &error));
+            session.problems.push(Problem::unreadable(Span::new(source, 0, 0), &input.name(), &error));
             None
         }
     }
-}
-
-fn unreadable(at: Span, name: &str, error: &LoadError) -> Problem {
-    let (code, what, help) = match error {
-        LoadError::Missing => (codes::CANNOT_READ, "does not exist".to_owned(), "check the path"),
-        LoadError::Outside => {
-            (codes::CANNOT_READ, "is outside the program's folder".to_owned(), "move it beside the program")
-        }
-        LoadError::NotAFile => {
-            (codes::CANNOT_READ, "is not a regular file".to_owned(), "name a file, or `-` to read standard input")
-        }
-        LoadError::TooLarge => (
-            codes::TOO_LARGE,
-            "is larger than 1 MiB".to_owned(),
-            "split the program into several files and join them with `use \"…\".{…}`",
-        ),
-        LoadError::NotText => (codes::CANNOT_READ, "is not UTF-8 text".to_owned(), "save it as UTF-8"),
-        LoadError::Io(words) => {
-            (codes::CANNOT_READ, format!("cannot be read: {words}"), "check the path and its permissions")
-        }
-    };
-    Problem::error(code, at, format!("`{name}` {what}"), help)
 }

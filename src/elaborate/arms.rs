@@ -1,5 +1,6 @@
 //! Residuals, concats and gates: arms from one input, joined again.
 
+use super::disagreement::Summed;
 use super::line::Line;
 use super::machine::{Frame, Machine, Run};
 use crate::diag::{Problem, codes};
@@ -31,7 +32,7 @@ impl<'a> Machine<'a> {
         self.built.residuals += 1;
         let l = self.built.residuals;
         let outer = self.built.inside.replace(l);
-        let arms = self.arms(frame, line.shape, &path, arms)?;
+        let (text, arms) = (arms, self.arms(frame, line.shape, &path, arms)?);
         self.built.inside = outer;
         let input = line.shape;
         self.claim_arms(line, &path, arms.branches.iter().chain(&arms.shortcut))?;
@@ -48,7 +49,8 @@ impl<'a> Machine<'a> {
         });
         let output = arms.branches[0].output;
         if shortcut.output != output || arms.branches.iter().any(|b| b.output != output) {
-            let problem = disagreement(&arms.branches, &shortcut, input, span);
+            let summed = Summed { branches: &arms.branches, shortcut: &shortcut, input, span };
+            let problem = self.disagreement(frame, text, &summed);
             return Err(self.stop(problem));
         }
         let branches = arms.branches;
@@ -79,8 +81,9 @@ impl<'a> Machine<'a> {
             let message = "the paths are joined along the channels, and their images differ in size";
             let help = "give every path the same strides";
             let mut problem = Problem::error(codes::SHAPES_DISAGREE, arms[0].span, message, help);
-            problem = problem.here(arms[0].output.to_string());
-            problem = arms[1..].iter().fold(problem, |p, arm| p.label(arm.span, arm.output.to_string()));
+            let gives = |arm: &Arm| format!("this path gives {}", arm.output);
+            problem = problem.here(gives(&arms[0]));
+            problem = arms[1..].iter().fold(problem, |p, arm| p.label(arm.span, gives(arm)));
             return Err(self.stop(problem));
         }
         let channels = arms.iter().try_fold(0usize, |sum, a| sum.checked_add(a.output.channels));
@@ -193,53 +196,4 @@ impl<'a> Machine<'a> {
         }
         Ok(())
     }
-}
-
-/// The arms of a residual that cannot be summed: each with its shape at its own line, and what would fit.
-fn disagreement(branches: &[Arm], shortcut: &Arm, input: Shape, span: Span) -> Problem {
-    let branch = branches[0].output;
-    let odd = branches.iter().find(|b| b.output != branch);
-    let (place, help) = match odd {
-        Some(odd) => (odd.span, "give every branch the same width and the same strides".to_owned()),
-        None => (branches[0].span, projection(branch, shortcut, input)),
-    };
-    let message = "the arms of this residual are summed, and their shapes differ";
-    let mut problem = Problem::error(codes::SHAPES_DISAGREE, place, message, help);
-    for arm in branches {
-        match arm.span == place {
-            true => problem = problem.here(format!("this branch gives {}", arm.output)),
-            false => problem = problem.label(arm.span, format!("this branch gives {}", arm.output)),
-        }
-    }
-    match shortcut.span == span {
-        true => problem.label(span, format!("no shortcut: the input passes as {input}")),
-        false => problem.label(shortcut.span, format!("the shortcut gives {}", shortcut.output)),
-    }
-}
-
-/// The shortcut that would fit a branch.
-fn projection(branch: Shape, shortcut: &Arm, input: Shape) -> String {
-    let channels = branch.channels;
-    let stride = |from: usize, to: usize| (1..=from).find(|s| from.div_ceil(*s) == to);
-    let (Some(down), Some(right)) = (stride(input.height, branch.height), stride(input.width, branch.width)) else {
-        return format!("the branch makes {branch} of {input}: look at its strides and borders");
-    };
-    if down != right {
-        return format!("the branch makes {branch} of {input}: no one stride does that, look at its strides");
-    }
-    let named = if down > 1 { format!(", stride: {down}") } else { String::new() };
-    let mut fits = vec![format!("`shortcut {{ conv1x1({channels}{named}); bn }}`")];
-    if channels >= input.channels {
-        let size = if down > 1 { format!("avg_pool({down})") } else { String::new() };
-        let wide = if channels > input.channels { format!("pad_channels({channels})") } else { String::new() };
-        let parts: Vec<String> = [size, wide].into_iter().filter(|p| !p.is_empty()).collect();
-        if !parts.is_empty() && (down == 1 || (input.height.is_multiple_of(down) && input.width.is_multiple_of(down))) {
-            fits.push(format!("`shortcut {{ {} }}`", parts.join("; ")));
-        }
-    }
-    let what = if shortcut.body.is_empty() { "a shortcut that fits" } else { "a shortcut that fits in its place" };
-    if branch == input {
-        return format!("{what}: none at all, the identity");
-    }
-    format!("{what}: {}", fits.join(" or "))
 }

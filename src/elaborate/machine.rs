@@ -167,6 +167,8 @@ impl<'a> Machine<'a> {
             let text = std::mem::take(&mut inside.text);
             inside.text = if text.is_empty() { "here, called from the program".into() } else { text.clone() };
             problem.labels.insert(0, Label { span: *call, text });
+            // Nobody mends the library from a program.
+            problem.fix = None;
             return problem;
         }
         let covers = |a: Span, b: Span| a.source == b.source && a.start <= b.start && b.end <= a.end;

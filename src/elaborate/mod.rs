@@ -3,8 +3,10 @@
 //! Evaluation is bounded in steps, depth and size, and all its arithmetic is checked, so that no program can hang it
 //! or exhaust memory or stack. Absences: no file is read, no tree is seen, no graph is built.
 
+mod advice;
 mod arms;
 mod body;
+mod disagreement;
 mod draw;
 mod eval;
 mod layer;

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::machine::{Frame, Machine, Run, SiteInfo};
-use super::rule::{never_drawn, perturbs};
 use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, nearest};
-use crate::net::{Arm, LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
+use crate::net::{LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
 use crate::source::Span;
 use crate::syntax::tree::At;
 use crate::typing::program::{Item, Place};
@@ -17,9 +16,9 @@ const MAX_PROPOSED: usize = 4;
 const MAX_COMPARED: usize = 256;
 
 /// A rule with the residual that it goes to.
-struct Chosen {
-    l: usize,
-    rule: Rule,
+pub(super) struct Chosen {
+    pub l: usize,
+    pub rule: Rule,
 }
 
 impl<'a> Machine<'a> {
@@ -93,30 +92,6 @@ impl<'a> Machine<'a> {
         };
         let problem = Problem::error(codes::BRANCH_COUNT, place.rule.span, message, help);
         Err(self.stop(problem.label(residual.span, format!("{has} here"))))
-    }
-
-    /// Warns where a paper advises against a placement.
-    fn advise(&mut self, place: &'a Place, residuals: &[&Residual], chosen: &[Chosen]) {
-        if chosen.iter().all(|c| never_drawn(&c.rule)) {
-            let message = format!("`{}` multiplies by 1 everywhere", place.rule.name.text);
-            let help = "lower its probability, or remove the placement";
-            self.problems.push(Problem::warning(codes::NEVER_DRAWN, place.span, message, help));
-            return;
-        }
-        let shaken = chosen.iter().filter(|c| perturbs(&c.rule));
-        let bare = shaken.flat_map(|c| residuals[c.l - 1].branches.iter().filter(|b| !ends_in_bn(b)));
-        let bare: Vec<&Arm> = bare.collect();
-        let Some(first) = bare.first() else { return };
-        let message = format!(
-            "`{}` shakes {} not ending in `bn`",
-            place.rule.name.text,
-            counted(bare.len(), "branch", "branches")
-        );
-        let help = "end the branch in `bn` (`end_bn: true` of `wrn`), and apply no `relu` after it";
-        let problem = Problem::warning(codes::NO_END_BN, place.span, message, help);
-        let reason = "a factor that changes the size or sign of a branch needs a normalised branch: otherwise training can \
-                      diverge (Yamada et al. 2019, section 4)";
-        self.problems.push(problem.because(reason).label(first.span, "such a branch"));
     }
 }
 
@@ -199,34 +174,6 @@ pub(super) fn fill(nodes: &mut [Node], rules: &mut BTreeMap<Path, Rule>) {
             Node::Gate(g) => fill(&mut g.arm.body, rules),
         }
     }
-}
-
-/// Whether the last of an arm that computes anything is a batch normalisation; gates, pooling and rules are looked
-/// through.
-fn ends_in_bn(arm: &Arm) -> bool {
-    body_ends_in_bn(&arm.body) == Some(true)
-}
-
-/// None where everything in it is looked through.
-fn body_ends_in_bn(body: &[Node]) -> Option<bool> {
-    body.iter().rev().find_map(|node| match node {
-        Node::Layer(layer) => match &layer.op {
-            LayerOp::BatchNorm { .. } => Some(true),
-            LayerOp::AvgPool(_)
-            | LayerOp::MaxPool(_)
-            | LayerOp::GlobalAvgPool
-            | LayerOp::PadChannels { .. }
-            | LayerOp::Subsample { .. }
-            | LayerOp::Shift { .. }
-            | LayerOp::Flatten
-            | LayerOp::Rule(_) => None,
-            LayerOp::Conv(_) | LayerOp::Linear { .. } | LayerOp::Activation(_) => Some(false),
-        },
-        Node::Group(group) => body_ends_in_bn(&group.body),
-        Node::Gate(_) => None,
-        Node::Residual(_) => Some(false),
-        Node::Concat(concat) => Some(concat.arms.iter().all(ends_in_bn)),
-    })
 }
 
 /// What to say where a placement selects no residual; where nobody reads on, without neighbours.

@@ -3,8 +3,7 @@
 use super::machine::{Frame, Machine, Run, Stop};
 use super::value::Value;
 use crate::diag::{Problem, codes, counted};
-use crate::net::rule::Distribution;
-use crate::net::{Draw, Factor, Rule};
+use crate::net::{Factor, Rule};
 use crate::source::Span;
 use crate::syntax::tree::FactorKind;
 use crate::typing::program::{self, Item, RuleCall, RuleStmt};
@@ -149,64 +148,5 @@ fn numbers(value: &Value) -> Vec<f64> {
     match value {
         Value::List(values) => values.iter().map(one).collect(),
         value => vec![one(value)],
-    }
-}
-
-/// Whether a rule is 1 whatever is drawn.
-pub(super) fn never_drawn(rule: &Rule) -> bool {
-    rule.forward.iter().chain(&rule.backward).all(|f| f.range(&rule.draws) == (1.0, 1.0))
-}
-
-/// The most Bernoulli draws whose outcomes are tried one by one.
-const MAX_GATES: usize = 10;
-
-/// Whether a rule perturbs the size or sign of what it multiplies: more than dropping it, or scaling it by one number.
-pub(super) fn perturbs(rule: &Rule) -> bool {
-    rule.forward.iter().chain(&rule.backward).any(|factor| {
-        let mut used = Vec::new();
-        collect_draws(factor, &mut used);
-        let varies = |i: &usize| rule.draws[*i].distribution.range().0 < rule.draws[*i].distribution.range().1;
-        let (gates, uniform): (Vec<usize>, Vec<usize>) = used
-            .into_iter()
-            .filter(varies)
-            .partition(|&i| matches!(rule.draws[i].distribution, Distribution::Bernoulli { .. }));
-        !uniform.is_empty() || gates.len() > MAX_GATES || has_two_sizes(factor, &rule.draws, &gates)
-    })
-}
-
-/// Whether a factor of gates alone takes two values that are not 0, or one below it.
-fn has_two_sizes(factor: &Factor, draws: &[Draw], gates: &[usize]) -> bool {
-    let mut size = None;
-    for outcome in 0..1usize << gates.len() {
-        let mut values: Vec<f64> = draws.iter().map(|d| d.distribution.range().0).collect();
-        for (bit, gate) in gates.iter().enumerate() {
-            values[*gate] = f64::from(outcome >> bit & 1 == 1);
-        }
-        let value: f64 = factor.evaluate(&values);
-        if value < 0.0 || (value > 0.0 && size.is_some_and(|s| s != value)) {
-            return true;
-        }
-        if value > 0.0 {
-            size = Some(value);
-        }
-    }
-    false
-}
-
-fn collect_draws(factor: &Factor, used: &mut Vec<usize>) {
-    match factor {
-        Factor::Const(_) => {}
-        Factor::Draw(i) if used.contains(i) => {}
-        Factor::Draw(i) => used.push(*i),
-        Factor::Neg(a) | Factor::Sqrt(a) => collect_draws(a, used),
-        Factor::Add(a, b)
-        | Factor::Sub(a, b)
-        | Factor::Mul(a, b)
-        | Factor::Div(a, b)
-        | Factor::Min(a, b)
-        | Factor::Max(a, b) => {
-            collect_draws(a, used);
-            collect_draws(b, used);
-        }
     }
 }

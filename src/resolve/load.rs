@@ -212,32 +212,16 @@ impl Loading<'_> {
     }
 }
 
+/// A file of the program that cannot be read; one that is not there is a wrong name in the text.
 fn cannot_load(path: &str, span: Span, error: &LoadError) -> Problem {
-    let (code, message, help) = match error {
-        LoadError::Missing => (
-            codes::UNKNOWN_MODULE,
-            format!("there is no file \"{path}\""),
-            "paths start from the folder of the file that uses them".to_owned(),
-        ),
-        LoadError::Outside => (
-            codes::CANNOT_READ,
-            format!("\"{path}\" leaves the program's own folder"),
-            "copy the file beside the program: `use` reads nothing outside its folder".to_owned(),
-        ),
-        LoadError::NotAFile => {
-            (codes::CANNOT_READ, format!("\"{path}\" is not a regular file"), "name a text file".to_owned())
+    let problem = Problem::unreadable(span, path, error);
+    match error {
+        LoadError::Missing => {
+            let help = "paths start from the folder of the file that uses them".to_owned();
+            Problem { code: codes::UNKNOWN_MODULE, help, ..problem }
         }
-        LoadError::TooLarge => {
-            (codes::TOO_LARGE, format!("\"{path}\" is larger than 1 MiB"), "split it into several files".to_owned())
+        LoadError::Outside | LoadError::NotAFile | LoadError::TooLarge | LoadError::NotText | LoadError::Io(_) => {
+            problem
         }
-        LoadError::NotText => {
-            (codes::CANNOT_READ, format!("\"{path}\" is not UTF-8 text"), "save it as UTF-8".to_owned())
-        }
-        LoadError::Io(words) => (
-            codes::CANNOT_READ,
-            format!("\"{path}\" cannot be read: {words}"),
-            "check the file's permissions".to_owned(),
-        ),
-    };
-    Problem::error(code, span, message, help)
+    }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use load::load;
 pub use set::{Chosen, Override};
 
-use crate::source::{SourceId, Span};
+use crate::source::{SourceId, Sources, Span};
 use crate::syntax::tree;
 
 /// A program: the text that the user named and everything that it uses.
@@ -102,4 +102,27 @@ pub fn item_name(kind: &tree::ItemKind) -> Option<&tree::Name> {
         ItemKind::Regularizer(r) => Some(&r.name),
         ItemKind::Model(m) => Some(&m.name),
     }
+}
+
+/// The parameters of an item; none where it takes none.
+pub fn item_params(kind: &tree::ItemKind) -> &[tree::Param] {
+    use tree::ItemKind;
+    match kind {
+        ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
+        ItemKind::Fn(f) => &f.params,
+        ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
+        ItemKind::Regularizer(r) => &r.params,
+        ItemKind::Model(m) => &m.params,
+    }
+}
+
+/// How an item is called, as its text says: `name(a: int, b: real = 1)`, on one line.
+pub fn item_signature(kind: &tree::ItemKind, sources: &Sources) -> String {
+    let name = item_name(kind).map_or("", |name| name.text.as_str());
+    let params = item_params(kind);
+    if params.is_empty() {
+        return name.to_owned();
+    }
+    let each: Vec<&str> = params.iter().map(|p| sources.text(p.span)).collect();
+    format!("{name}({})", each.join(", ").split_whitespace().collect::<Vec<_>>().join(" "))
 }

@@ -15,6 +15,8 @@ pub mod tree;
 
 use pest::Parser;
 
+pub use self::explain::FORMS;
+
 use self::build::Builder;
 use self::explain::{Place, Wanted};
 use self::grammar::{Grammar, Parts, Rule};

@@ -8,7 +8,7 @@ use super::tables::{self, Builtin, DrawKind, FunctionSpec, ParamSpec, Preset};
 use super::{Checker, Formal, Type};
 use crate::diag::{Problem, codes, counted, nearest};
 use crate::net::Level;
-use crate::resolve::ItemId;
+use crate::resolve::{ItemId, item_signature};
 use crate::source::Span;
 use crate::syntax::tree::{self, Arg, Call, ItemKind};
 
@@ -38,7 +38,7 @@ impl Checker<'_> {
     /// `name(a: int, …)`
     fn shown(&self, signature: &Signature) -> String {
         match signature {
-            Signature::Item(id) => self.item_signature(*id),
+            Signature::Item(id) => item_signature(&self.resolved.item(*id).kind, self.sources),
             Signature::Function(text) => (*text).to_owned(),
             Signature::Table(name, params) => tables::signature(name, params),
         }
@@ -75,7 +75,9 @@ impl Checker<'_> {
                         "remove the parentheses to read it"
                     }
                 };
-                self.problems.push(Problem::error(codes::WRONG_KIND, name.span, message, help));
+                let problem = Problem::error(codes::WRONG_KIND, name.span, message, help);
+                let value = call.args.is_empty() && !matches!(found, Found::Layer(_) | Found::Item(_));
+                self.problems.push(if value { problem.fix(call.span, name.text.clone()) } else { problem });
                 Expr::broken(call.span)
             }
         }
@@ -131,23 +133,6 @@ impl Checker<'_> {
         self.bind(scope, &callee, &call.args, call.open.is_some())
     }
 
-    /// `name(a: int, b: real = 1)`, from the text.
-    fn item_signature(&self, id: ItemId) -> String {
-        let params: &[tree::Param] = match &self.resolved.item(id).kind {
-            ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
-            ItemKind::Fn(f) => &f.params,
-            ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
-            ItemKind::Regularizer(r) => &r.params,
-            ItemKind::Model(m) => &m.params,
-        };
-        let name = &self.name_of(id).text;
-        if params.is_empty() {
-            return name.clone();
-        }
-        let each: Vec<&str> = params.iter().map(|p| self.sources.text(p.span)).collect();
-        format!("{name}({})", each.join(", ").split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-
     /// A block that is a value, with arguments. Where the parameter has a default, the call must suit it.
     pub(super) fn block_value(&mut self, scope: &Scope, slot: usize, call: &Call) -> BlockCall {
         if let Some(preset) = scope.preset(slot) {
@@ -174,10 +159,14 @@ impl Checker<'_> {
                 continue;
             };
             let place = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
-            if let Some((first, _)) = bound.get(&index) {
+            if let Some((first, value)) = bound.get(&index) {
                 let message = format!("`{}` is given twice", callee.formals[index].name);
                 let problem = Problem::error(codes::DUPLICATE_ARGUMENT, place, message, "remove one of the two");
-                self.problems.push(problem.here("the second").label(*first, "the first"));
+                let problem = problem.here("the second").label(*first, "the first");
+                // Of two that say the same it does not matter which one goes.
+                let same = self.sources.text(value.span) == self.sources.text(arg.value.span);
+                let all = self.with_comma(Span { start: place.start, ..arg.value.span });
+                self.problems.push(if same { problem.fix(all, "") } else { problem });
                 continue;
             }
             let value = self.argument(scope, &callee.formals[index], &arg.value);
@@ -261,7 +250,7 @@ impl Checker<'_> {
         let takes = formal.words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or ");
         let message = format!("`{}` takes {takes}", formal.name);
         let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write {takes}"));
-        self.problems.push(match nearest(&written, formal.words.iter().copied()) {
+        self.problems.push(match nearest(written.trim_matches('"'), formal.words.iter().copied()) {
             Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(value.span, near),
             None => problem,
         });

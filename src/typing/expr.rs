@@ -132,7 +132,14 @@ impl Checker<'_> {
             };
         }
         if wanted.is_number() && expr.ty == Type::STR {
-            return Problem { help: "write a number, without quotes".into(), ..problem };
+            let problem = Problem { help: "write a number, without quotes".into(), ..problem };
+            let inside = text.trim_matches('"');
+            let fits = if wanted == Type::INT { inside.parse::<i64>().is_ok() } else { inside.parse::<f64>().is_ok() };
+            return if fits { problem.fix(expr.span, inside) } else { problem };
+        }
+        if let (Type::BOOL, ExprKind::Int(v @ (0 | 1))) = (wanted, &expr.kind) {
+            let word = if *v == 1 { "true" } else { "false" };
+            return Problem { help: format!("write `{word}`"), ..problem }.fix(expr.span, word);
         }
         if wanted.element() == Some(expr.ty) {
             return Problem { help: format!("put it into brackets: `[{text}]`"), ..problem }

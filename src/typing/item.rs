@@ -247,7 +247,11 @@ impl Checker<'_> {
             Found::Layer(_) => format!("put layers into braces: `net {{ {} … }}`", self.sources.text(call.span)),
             _ => "name a family, or write the layers in braces: `net { … }`".to_owned(),
         };
-        self.problems.push(Problem::error(codes::WRONG_KIND, name.span, message, help));
+        let problem = Problem::error(codes::WRONG_KIND, name.span, message, help);
+        self.problems.push(match found {
+            Found::Layer(_) => problem.fix(call.span, format!("{{ {} }}", self.sources.text(call.span))),
+            _ => problem,
+        });
         Net::Broken
     }
 
@@ -283,7 +287,11 @@ impl Checker<'_> {
             };
             let message = format!("`{}` gives one factor a branch, so it takes no `at {word}`", name.text);
             let help = format!("remove `at {word}`: it stands on the branches by nature");
-            self.problems.push(Problem::error(codes::WRONG_KIND, at_span, message, help));
+            // From the end of what stands before `at`.
+            let before = &self.sources.get(at_span.source).text[..at_span.start as usize];
+            let end = before.trim_end().trim_end_matches("at").trim_end().len();
+            let clause = Span::new(at_span.source, end, at_span.end as usize);
+            self.problems.push(Problem::error(codes::WRONG_KIND, at_span, message, help).fix(clause, ""));
             return None;
         }
         let pattern = (place.on.pattern != "residuals").then(|| place.on.pattern.clone());

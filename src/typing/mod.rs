@@ -22,7 +22,7 @@ pub use types::{Base, Type};
 
 use self::program::{Expr, ExprKind, Item};
 use self::scope::Scope;
-use crate::diag::{Problem, Problems, codes, listed};
+use crate::diag::{Problem, Problems, codes, listed, nearest};
 use crate::resolve::{self, ItemId};
 use crate::source::{Sources, Span};
 use crate::syntax::MAX_NESTING;
@@ -139,13 +139,7 @@ impl Checker<'_> {
 
     /// The parameters of an item, from the types that are written.
     fn signature(&mut self, id: ItemId) -> Rc<[Formal]> {
-        let params: &[tree::Param] = match &self.resolved.item(id).kind {
-            ItemKind::Use(_) | ItemKind::Train(_) | ItemKind::Const(_) => &[],
-            ItemKind::Fn(f) => &f.params,
-            ItemKind::Block(b) | ItemKind::Family(b) => &b.params,
-            ItemKind::Regularizer(r) => &r.params,
-            ItemKind::Model(m) => &m.params,
-        };
+        let params = resolve::item_params(&self.resolved.item(id).kind);
         if let Some(first) = params.get(MAX_PARAMETERS) {
             let message = format!("`{}` has more than {MAX_PARAMETERS} parameters", self.name_of(id).text);
             let help = "split it into several, or pass lists";
@@ -176,7 +170,8 @@ impl Checker<'_> {
                 let names: Vec<&str> = Type::NAMED.iter().map(|(n, _)| *n).collect();
                 let message = format!("there is no type `{}`", name.text);
                 let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, "");
-                self.problems.push(match crate::diag::nearest(&name.text, names.iter().copied()) {
+                let foreign = Type::FOREIGN.iter().find(|(n, _)| *n == name.text).map(|(_, ours)| *ours);
+                self.problems.push(match foreign.or_else(|| nearest(&name.text, names.iter().copied())) {
                     Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
                     None => Problem { help: format!("the types are {}", listed(&names)), ..problem },
                 });
@@ -222,6 +217,19 @@ impl Checker<'_> {
                         .label(first, ty.to_string()),
                 );
             }
+        }
+    }
+
+    /// An element of a list with the comma that parts it from the others, as it has to go where the element goes.
+    fn with_comma(&self, span: Span) -> Span {
+        let text = &self.sources.get(span.source).text;
+        let (before, behind) = (&text[..span.start as usize], &text[span.end as usize..]);
+        if let Some(rest) = before.trim_end().strip_suffix(',') {
+            return Span::new(span.source, rest.len(), span.end as usize);
+        }
+        match behind.trim_start().strip_prefix(',') {
+            Some(rest) => Span::new(span.source, span.start as usize, text.len() - rest.trim_start().len()),
+            None => span,
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Checker, Type};
 use crate::diag::{MAX_SHOWN, Problem, codes, listed, nearest};
 use crate::resolve::ItemId;
 use crate::source::Span;
-use crate::syntax::tree::{ItemKind, Name};
+use crate::syntax::tree::{ItemKind, Name, Use, UseFrom};
 
 /// The names inside an item, with what else is known there.
 pub(super) struct Scope {
@@ -155,16 +155,20 @@ impl Checker<'_> {
             return self.problems.push(Problem { help: "define it, or correct its name".into(), ..problem });
         }
         let module = &self.resolved.modules[scope.module];
-        if let Some(home) = crate::stdlib::home_of(name)
-            && !module.library
-        {
-            let line = format!("use std.{home}.{{{name}}}");
-            let start = Span { start: 0, end: 0, source: span.source };
-            let help = format!("the standard library has one: write `{line}` at the top");
-            return self.problems.push(Problem { help, ..problem }.fix(start, format!("{line}\n")));
+        let homes = if module.library { Vec::new() } else { crate::stdlib::homes_of(name) };
+        if let [home] = homes[..] {
+            let help = format!("the standard library has one: write `use std.{home}.{{{name}}}` at the top");
+            let (place, text) = self.import_of(scope.module, home, name);
+            return self.problems.push(Problem { help, ..problem }.fix(place, text));
+        }
+        if !homes.is_empty() {
+            let lines: Vec<String> = homes.iter().map(|home| format!("use std.{home}.{{{name}}}")).collect();
+            let help = format!("the standard library has several: write one of {} at the top", listed(&lines));
+            return self.problems.push(Problem { help, ..problem });
         }
         let candidates = self.candidates(scope, callable);
-        let help = match nearest(name, candidates.iter().map(String::as_str)) {
+        let foreign = tables::foreign_layer(name).filter(|_| callable);
+        let help = match foreign.or_else(|| nearest(name, candidates.iter().map(String::as_str))) {
             Some(near) => {
                 let help = format!("did you mean `{near}`?");
                 return self.problems.push(Problem { help, ..problem }.fix(span, near));
@@ -179,6 +183,22 @@ impl Checker<'_> {
             None => "define it with `let` or `const`, or as a parameter".to_owned(),
         };
         self.problems.push(Problem { help, ..problem });
+    }
+
+    /// The edit that imports `name` into a module: into the braces of a `use` that is there, or as a line of its own.
+    fn import_of(&self, module: usize, home: &str, name: &str) -> (Span, String) {
+        let file = &self.resolved.modules[module].file;
+        let last = file.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Use(Use { from: UseFrom::Library(parts), names }) => {
+                let path: Vec<&str> = parts.iter().map(|p| p.text.as_str()).collect();
+                names.last().filter(|_| path == ["std", home])
+            }
+            _ => None,
+        });
+        match last {
+            Some(last) => (Span { start: last.span.end, ..last.span }, format!(", {name}")),
+            None => (Span::new(file.source, 0, 0), format!("use std.{home}.{{{name}}}\n")),
+        }
     }
 
     /// The names that could have been meant.

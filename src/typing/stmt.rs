@@ -6,8 +6,7 @@ use super::tables::{self, LayerSpec, Preset};
 use super::{Checker, Type};
 use crate::diag::{Problem, codes, listed, nearest};
 use crate::resolve::ItemId;
-use crate::source::Span;
-use crate::syntax::tree::{self, ArmKind, Call, ItemKind, Name};
+use crate::syntax::tree::{self, Call, ItemKind, Name};
 
 impl Checker<'_> {
     /// The statements in braces of their own.
@@ -50,11 +49,11 @@ impl Checker<'_> {
                 StmtKind::Stage { name: name.clone(), index, body: self.inner(scope, body) }
             }
             T::Residual { arms, alias } => {
-                let arms = scope.braces(|scope| self.arms(scope, arms, false));
+                let arms = scope.braces(|scope| self.arms(scope, arms));
                 StmtKind::Residual { arms, alias: alias.clone() }
             }
             T::Concat { arms, alias } => {
-                let arms = scope.braces(|scope| self.arms(scope, arms, true));
+                let arms = scope.braces(|scope| self.arms(scope, arms));
                 StmtKind::Concat { arms, alias: alias.clone() }
             }
             T::Scale { body, alias } => StmtKind::Scale { body: self.inner(scope, body), alias: alias.clone() },
@@ -100,24 +99,20 @@ impl Checker<'_> {
         Require { cond, message: require.message.clone(), span: require.span }
     }
 
-    fn arms(&mut self, scope: &mut Scope, arms: &[tree::ArmStmt], concat: bool) -> Vec<ArmStmt> {
+    /// Arms; that each may stand where it does has been seen when the text was read.
+    fn arms(&mut self, scope: &mut Scope, arms: &[tree::ArmStmt]) -> Vec<ArmStmt> {
         use tree::ArmStmtKind as T;
         let mut typed = Vec::new();
         for arm in arms {
             typed.push(match &arm.kind {
-                T::Arm { kind, body } => {
-                    if concat != (*kind == ArmKind::Path) {
-                        self.misplaced_arm(*kind, arm.span);
-                    }
-                    ArmStmt::Arm { kind: *kind, body: self.inner(scope, body), span: arm.span }
-                }
+                T::Arm { kind, body } => ArmStmt::Arm { kind: *kind, body: self.inner(scope, body), span: arm.span },
                 T::For { var, lo, hi, body } => {
-                    ArmStmt::For(self.repeat(scope, var, (lo, hi), |this, scope| this.arms(scope, body, concat)))
+                    ArmStmt::For(self.repeat(scope, var, (lo, hi), |this, scope| this.arms(scope, body)))
                 }
                 T::If { cond, then, otherwise } => ArmStmt::If(If {
                     cond: self.expect(scope, cond, Type::BOOL, "a condition"),
-                    then: scope.braces(|scope| self.arms(scope, then, concat)),
-                    otherwise: scope.braces(|scope| self.arms(scope, otherwise, concat)),
+                    then: scope.braces(|scope| self.arms(scope, then)),
+                    otherwise: scope.braces(|scope| self.arms(scope, otherwise)),
                 }),
                 T::Let(binding) => {
                     let (slot, value) = self.binding(scope, binding);
@@ -126,15 +121,6 @@ impl Checker<'_> {
             });
         }
         typed
-    }
-
-    fn misplaced_arm(&mut self, kind: ArmKind, span: Span) {
-        let (message, help) = match kind {
-            ArmKind::Path => ("a `path` stands in a `concat`", "a `residual` has `branch`es and a `shortcut`"),
-            ArmKind::Branch => ("a `branch` stands in a `residual`", "a `concat` has `path`s"),
-            ArmKind::Shortcut => ("a `shortcut` stands in a `residual`", "a `concat` has `path`s"),
-        };
-        self.problems.push(Problem::error(codes::WRONG_KIND, span, message, help));
     }
 
     /// A layer, block or rule that is applied.
@@ -203,7 +189,8 @@ impl Checker<'_> {
         if let (Some(dots), false) = (call.open, open) {
             let help = "give the arguments here; what is left out takes its default anyway";
             let message = "`..` leaves arguments of a block for later, and this is a layer";
-            self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help));
+            let all = self.with_comma(dots);
+            self.problems.push(Problem::error(codes::WRONG_KIND, dots, message, help).fix(all, ""));
         }
         self.table_args(scope, (layer.name, layer.params), call.callee.span, &call.args, open)
     }

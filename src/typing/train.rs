@@ -38,7 +38,8 @@ impl Checker<'_> {
             .filter(|(_, import)| matches!(self.resolved.item(import.item).kind, ItemKind::Model(_)))
             .map(|(name, _)| name.as_str())
             .collect();
-        let help = match nearest(&name.text, models.iter().copied()) {
+        let near = nearest(&name.text, models.iter().copied());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if models.is_empty() => format!("define it: `model {} {{ … }}`", name.text),
             None => format!("the models here are {}", listed(&models)),
@@ -53,7 +54,12 @@ impl Checker<'_> {
             None => {
                 if !self.resolved.main().unreadable.contains(&name.text) {
                     let message = format!("there is no model `{}`", name.text);
-                    self.problems.push(Problem::error(codes::UNKNOWN_NAME, name.span, message, help));
+                    let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, help);
+                    let near = near.map(str::to_owned);
+                    self.problems.push(match near {
+                        Some(near) => problem.fix(name.span, near),
+                        None => problem,
+                    });
                 }
                 None
             }
@@ -189,8 +195,9 @@ impl Checker<'_> {
         for part in &entry.body {
             if let Some(value) = &part.value {
                 let message = format!("`{}` takes its values in parentheses", part.key.text);
-                let help = format!("write `{}(…)`", part.key.text);
-                self.problems.push(Problem::error(codes::WRONG_TYPE, value.span, message, help));
+                let fixed = format!("{}({})", part.key.text, self.sources.text(value.span));
+                let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write `{fixed}`"));
+                self.problems.push(problem.fix(part.key.span.to(value.span), fixed));
                 continue;
             }
             all.extend(self.chosen(key, options, &part.key, &part.args, &part.body));

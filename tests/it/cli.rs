@@ -30,11 +30,81 @@ fn exit_codes() {
 }
 
 #[test]
+fn every_command_keeps_the_exit_codes() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let path = folder.path().join("wrong.sd");
+    std::fs::write(&path, "model M { input image[3, 8, 8]; net { cnov3x3(8) } }").expect("writable");
+    let wrong = path.to_str().expect("text");
+    let good = "examples/digits.sd";
+    let mended = "--dry-run";
+    for (args, code) in [
+        (&["check", good][..], 0),
+        (&["check", wrong], 1),
+        (&["check", "--fix", mended, wrong], 0),
+        (&["check", mended, wrong], 2),
+        (&["check", "--fix", "-"], 2),
+        (&["check"], 2),
+        (&["summary", wrong], 1),
+        (&["summary"], 2),
+        (&["draws", wrong, "--step", "0"], 1),
+        (&["draws", good, "--step", "x"], 2),
+        (&["train", wrong], 1),
+        (&["train", "no-such-file.sd"], 1),
+        (&["train", "--epochs"], 2),
+        (&["eval", "no-such-run"], 1),
+        (&["eval"], 2),
+        (&["dump", "net", wrong], 1),
+        (&["explain"], 0),
+        (&["explain", "SD0203", "shakedrop"], 0),
+        (&["explain", "M", "--in", wrong], 0),
+        (&["explain", "M"], 1),
+        (&["explain", "--in", "no-such-file.sd"], 1),
+        (&["explain", "--frobnicate"], 2),
+        (&["help", "explain"], 0),
+    ] {
+        assert_eq!(sdc(args, "").status.code(), Some(code), "sdc {}", args.join(" "));
+    }
+    assert!(std::fs::read_to_string(&path).expect("readable").contains("cnov3x3"), "a dry run writes nothing");
+}
+
+#[test]
+fn mends_are_told_and_shown_as_a_difference() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let path = folder.path().join("b.sd");
+    std::fs::write(&path, "// first\nblock b(width: int) {\n    conv3x3(widht)\n}\n").expect("writable");
+    let name = path.to_str().expect("text");
+    let dry = sdc(&["check", "--fix", "--dry-run", name], "");
+    let expected = format!(
+        "--- {name}\n+++ {name}\n@@ -2,3 +2,3 @@\n block b(width: int) {{\n-    conv3x3(widht)\n+    conv3x3(width)\n \
+         }}\n1 problem would be mended\n"
+    );
+    assert_eq!(text(&dry.stdout), expected);
+    let done = sdc(&["check", "--fix", name], "");
+    assert_eq!(text(&done.stdout), format!("{name}:3: `widht` -> `width` (SD0201)\n1 problem mended\n"));
+    assert_eq!((done.status.code(), text(&done.stderr)), (Some(0), ""));
+    assert_eq!(sdc(&["check", name], "").status.code(), Some(0));
+}
+
+#[test]
+fn explanations_propose_the_nearest_name_and_have_no_colours() {
+    let out = sdc(&["explain", "sd0203"], "");
+    assert!(text(&out.stdout).starts_with("SD0203: ") && !text(&out.stdout).contains('\u{1b}'));
+    let lines = text(&out.stdout).lines().map(|l| l.chars().count()).max();
+    assert!(lines <= Some(100), "{lines:?}");
+    for (asked, meant) in [("SD0230", "`SD0203`"), ("shakedorp", "`shakedrop`"), ("std.resnt", "`std.resnet`")] {
+        let out = sdc(&["explain", asked, "conv"], "");
+        assert!(text(&out.stderr).contains(meant), "{asked}: {}", text(&out.stderr));
+        assert!(text(&out.stdout).starts_with("conv: a layer"), "what is known is shown all the same");
+    }
+}
+
+#[test]
 fn problems_go_to_standard_error_without_colours() {
     let out = sdc(&["check", "-"], "const a = 1\nconst b =\n");
     assert_eq!(text(&out.stdout), "");
     let err = text(&out.stderr);
     assert!(err.contains("SD0101") && err.contains("<stdin>") && err.contains("1 error"), "{err}");
+    assert!(err.ends_with("more on each: sdc explain SD0101\n"), "{err}");
     assert!(!err.contains('\u{1b}'), "escape codes although standard error is no terminal: {err}");
 }
 
@@ -51,7 +121,8 @@ fn json_is_one_object_a_line() {
     assert_eq!(out.status.code(), Some(1));
     let lines: Vec<serde_json::Value> =
         text(&out.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[2]["more"], "sdc explain SD0101");
     assert_eq!(lines[0]["code"], "SD0101");
     assert_eq!(lines[0]["labels"][0]["at"]["line"], 1);
     assert_eq!(lines[0]["labels"][0]["at"]["column"], 13);

@@ -6,6 +6,7 @@ mod cli;
 mod cpu;
 mod data;
 mod elaborate;
+mod explain;
 mod graph;
 mod hand;
 mod mistakes;

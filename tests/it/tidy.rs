@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resolve", &["source", "diag", "syntax", "stdlib"]),
     ("typing", &["source", "diag", "num", "syntax", "stdlib", "resolve", "net"]),
     ("elaborate", &["source", "diag", "num", "syntax", "stdlib", "resolve", "typing", "net"]),
+    ("docs", &["source", "diag", "syntax", "stdlib", "resolve", "typing"]),
     // graph
     ("graph", &["source", "diag", "num", "net"]),
     ("lower", &["source", "diag", "num", "net", "graph"]),
@@ -53,6 +54,7 @@ const BELOW_DRIVER: &[&str] = &[
     "resolve",
     "typing",
     "elaborate",
+    "docs",
     "graph",
     "lower",
     "grad",
@@ -67,7 +69,7 @@ const BELOW_DRIVER: &[&str] = &[
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
-    "source", "diag", "num", "syntax", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver",
+    "source", "diag", "num", "syntax", "docs", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver",
     "bench",
 ];
 

@@ -182,6 +182,12 @@ impl Builder<'_> {
         };
         let span = Span { end: arm.start + length, ..arm };
         let message = format!("a `{outer}` has no `{word}`");
-        self.problems.push(Problem::error(codes::SYNTAX, span, message, help).here("not an arm of it"));
+        let problem = Problem::error(codes::SYNTAX, span, message, help).here("not an arm of it");
+        self.problems.push(match kind {
+            ArmKind::Path => problem.fix(span, "branch"),
+            ArmKind::Branch => problem.fix(span, "path"),
+            // An input that is kept among the paths is an empty one: what stands in the braces would have to go.
+            ArmKind::Shortcut => problem,
+        });
     }
 }

@@ -7,7 +7,7 @@ pub const ITEMS: &str =
     "a file consists of `use`, `const`, `fn`, `block`, `family`, `regularizer`, `model` and `train`";
 
 /// The word with which a statement or item begins, and its form.
-const FORMS: &[(&str, &str)] = &[
+pub const FORMS: &[(&str, &str)] = &[
     ("use", "an import is written `use std.resnet.{resnet_cifar, basic}` or `use \"blocks.sd\".{stem}`"),
     ("fn", "a function is written `fn half(x: real) -> real = x / 2`"),
     ("block", "a block is written `block name(width: int, stride: int = 1) { … }`"),

@@ -5,6 +5,8 @@
 mod forms;
 mod slips;
 
+pub use forms::FORMS;
+
 use std::ops::Range;
 
 use pest::error::{Error, ErrorVariant, InputLocation};
@@ -101,13 +103,18 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
             let close = closing(place.tokens[open].kind);
             let message = format!("`{}` is never closed", word(open));
             let help = format!("write the missing `{close}`");
-            let mut problem = Problem::error(codes::SYNTAX, span(open), message, help).here("opened here");
-            if let Some((open, close)) = suspect {
-                problem = problem
+            let problem = Problem::error(codes::SYNTAX, span(open), message, help).here("opened here");
+            match suspect {
+                Some((open, close)) => problem
                     .label(span(open), "this one is closed…")
-                    .label(span(close), "…here, in another column: the missing one may belong before it");
+                    .label(span(close), "…here, in another column: the missing one may belong before it"),
+                None => {
+                    let end = place.chunk_tokens().last().map_or(place.text.len(), |t| t.end);
+                    let one_line = !place.text[place.tokens[open].end..end].contains('\n');
+                    let text = if one_line { close.to_owned() } else { format!("\n{close}") };
+                    problem.fix(Span::new(place.source, end, end), text)
+                }
             }
-            problem
         }
         Fault::Stray(close) => {
             let message = format!("`{}` closes nothing", word(close));
@@ -120,11 +127,33 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
             let right = closing(place.tokens[open].kind);
             let message = format!("`{}` is met by `{}`", word(open), word(close));
             let help = format!("close it with `{right}` first");
-            Problem::error(codes::SYNTAX, span(close), message, help)
+            let problem = Problem::error(codes::SYNTAX, span(close), message, help)
                 .here(format!("expected `{right}`"))
-                .label(span(open), "opened here")
+                .label(span(open), "opened here");
+            // On one line nothing else can be meant; over several it may belong to the end of any of them.
+            if place.text[place.tokens[open].end..place.tokens[close].start].contains('\n') {
+                problem
+            } else if closes_more(place, open, place.tokens[close].kind) {
+                let end = place.tokens[close - 1].end;
+                problem.fix(Span::new(place.source, end, end), right)
+            } else {
+                problem.fix(span(close), right)
+            }
         }
     }
+}
+
+/// Whether a bracket that is open around token `open` is one that `close` closes.
+fn closes_more(place: &Place<'_>, open: usize, close: TokenKind) -> bool {
+    let mut around = Vec::new();
+    for token in &place.tokens[place.chunk.start..open] {
+        match token.kind {
+            TokenKind::Open(bracket) => around.push(bracket),
+            TokenKind::Close(_) => drop(around.pop()),
+            TokenKind::Word | TokenKind::Number | TokenKind::Str | TokenKind::OpenStr | TokenKind::Mark => {}
+        }
+    }
+    matches!(close, TokenKind::Close(bracket) if around.contains(&bracket))
 }
 
 fn closing(kind: TokenKind) -> &'static str {

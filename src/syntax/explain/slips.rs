@@ -38,9 +38,20 @@ pub fn find(m: &Mismatch<'_>) -> Option<Slip> {
         return number_at_the_end(m);
     }
     let at = Around::new(m)?;
-    [foreign_mark, loop_bound, colon, equals, number, reserved_word, comma, layer_among_arms, foreign_statement]
-        .iter()
-        .find_map(|slip| slip(m, &at))
+    [
+        foreign_mark,
+        loop_bound,
+        missing_comma,
+        colon,
+        equals,
+        number,
+        reserved_word,
+        comma,
+        layer_among_arms,
+        foreign_statement,
+    ]
+    .iter()
+    .find_map(|slip| slip(m, &at))
 }
 
 /// The token that does not fit, and its neighbours.
@@ -138,6 +149,20 @@ fn loop_bound(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     }
 }
 
+/// `f(a b: 2)` and `[1 2]`: two values of a list without a comma between them.
+fn missing_comma(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    let before = at.before.filter(|b| b.ends_operand())?;
+    let in_list = matches!(m.bracket, Some(Bracket::Round | Bracket::Square)) && m.expected.contains(&Rule::comma);
+    // A name and then a value is rather a `:` that is missing.
+    let parted = at.word_after == ":" || m.bracket == Some(Bracket::Square) || before.kind != TokenKind::Word;
+    let starts = at.starts_operand() && at.found.kind != TokenKind::Mark;
+    (in_list && parted && starts).then(|| {
+        let help = format!("write `{}, {}`", at.word_before, at.word);
+        Slip::new("`,` is missing between two values", "expected `,` before this", help)
+            .fix(before.end..before.end, ",")
+    })
+}
+
 /// `stride 2` or `stride = 2` for `stride: 2`, in arguments, parameters and options.
 fn colon(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     let before = at.before.filter(|b| b.kind == TokenKind::Word)?;
@@ -175,7 +200,9 @@ fn equals(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     };
     if let Some(name) = name {
         let help = format!("a named value is written `let {name} = …`");
-        return Some(Slip::new("a value is given without `let`", "not expected here", help));
+        let start = m.place.tokens[m.statement].start;
+        let slip = Slip::new("a value is given without `let`", "not expected here", help);
+        return Some(slip.fix(start..start, "let "));
     }
     (at.word == "=" && m.expected.contains(&Rule::infix)).then(|| {
         let help = "`==` compares two values, `=` names one";
@@ -205,7 +232,8 @@ fn number(_: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     }
     if at.word_before == "." && digit(at.word_before_that) {
         let help = format!("write `{}.0`", at.word_before_that);
-        return Some(Slip::new("a number ends with a digit", "expected a digit before this", help));
+        let end = at.before?.end;
+        return Some(Slip::new("a number ends with a digit", "expected a digit before this", help).fix(end..end, "0"));
     }
     (at.found.kind == TokenKind::Number && at.word.contains(|c: char| c.is_ascii_alphabetic() || c == '_')).then(|| {
         let help = "numbers are written `16`, `1_000`, `0.5` or `1e-4`; names begin with a letter";

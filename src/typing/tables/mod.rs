@@ -8,7 +8,7 @@ mod options;
 use std::fmt;
 
 pub use functions::{Builtin, DrawKind, FUNCTIONS, FunctionSpec, Word, function, word, words};
-pub use layers::{LAYERS, LayerKind, LayerSpec, layer};
+pub use layers::{LAYERS, LayerKind, LayerSpec, foreign_layer, layer};
 pub use options::{KeySpec, OptionSpec, TRAIN_KEYS, Takes};
 
 use super::types::Type;
