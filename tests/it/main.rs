@@ -8,6 +8,8 @@ mod elaborate;
 mod graph;
 mod hand;
 mod mistakes;
+mod mistakes_planted;
+mod mutate;
 mod net;
 mod pipeline;
 mod program;
