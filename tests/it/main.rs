@@ -13,6 +13,7 @@ mod mutate;
 mod net;
 mod pipeline;
 mod program;
+mod rules;
 mod stdlib;
 mod support;
 mod syntax;

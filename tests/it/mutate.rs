@@ -1,7 +1,8 @@
 //! Plants single mistakes in a text: walks its tree and its tokens, and where a person could slip, makes the slip.
 //!
-//! An [`Operator`] is one kind of slip. Each is meant to leave a text that is wrong; where what it leaves may be a right
-//! text of another meaning, it says why. The same text always gives the same mutants. Absence: nothing is compiled here.
+//! An [`Operator`] is one kind of slip, made only where it leaves a text that is wrong, or one of the same meaning: what
+//! leaves a right network that is another one (a width of 17 for 16, a layer that stands twice) is no mistake that a
+//! compiler can know. The same text always gives the same mutants. Absence: nothing is compiled here.
 
 use std::ops::Range;
 
@@ -52,33 +53,6 @@ pub enum Operator {
     SwappedArguments,
     /// Two neighbouring tokens have changed places.
     SwappedTokens,
-}
-
-impl Operator {
-    /// Why a mutant may be a right program of another meaning; none where each must be refused or change nothing.
-    pub fn may_differ(self) -> Option<&'static str> {
-        match self {
-            Operator::MissingMark => Some("a minus or a `not` less is another value"),
-            Operator::ExtraToken => Some("a layer or a `not` that stands twice is another network"),
-            Operator::SwappedTokens => Some("two layers or two names in another order are another network"),
-            Operator::WrongType
-            | Operator::WrongDeclaredType
-            | Operator::MisspeltName
-            | Operator::MisspeltWord
-            | Operator::MisspeltDefinition
-            | Operator::ForeignSymbol
-            | Operator::WrongShape
-            | Operator::WrongArm
-            | Operator::OutOfRange
-            | Operator::MissingArgument
-            | Operator::MissingArm
-            | Operator::MissingStatement
-            | Operator::MissingBracket
-            | Operator::ExtraArgument
-            | Operator::ExtraStatement
-            | Operator::SwappedArguments => None,
-        }
-    }
 }
 
 /// A text with one mistake in it.
@@ -352,8 +326,9 @@ impl Walk<'_> {
         let end = call.span.range().end - 1;
         if matches!(call.callee.text.as_str(), "conv1x1" | "conv3x3") && call.args.iter().all(|a| !named(a, "pad")) {
             self.insert(Operator::WrongShape, end, ", pad: 7");
-            self.insert(Operator::WrongShape, end, ", dilation: 3, pad: 0");
-            self.insert(Operator::WrongShape, end, ", bias: 3");
+            if call.callee.text == "conv3x3" {
+                self.insert(Operator::WrongShape, end, ", dilation: 3, pad: 0");
+            }
             if call.args.iter().all(|a| !named(a, "groups")) {
                 self.insert(Operator::WrongShape, end, ", groups: 7");
             }
@@ -582,7 +557,8 @@ impl Walk<'_> {
                     let range = entry.span.range();
                     this.plant(Operator::MissingStatement, range.start..range.end + comma, "");
                 }
-                if top || this.text[entry.span.range()].contains(": ") {
+                // The parts of a schedule and of augmentation may be repeated.
+                if top || entry.value.is_some() {
                     this.double(Operator::ExtraStatement, entry.span, if top { "\n" } else { ", " });
                 }
                 let other = if top { "\ncolour 3" } else { ", colour: 3" };
@@ -634,9 +610,36 @@ fn kind_of(expr: &Expr) -> Option<&'static str> {
 
 /// The words of the language.
 const WORDS: &[&str] = &[
-    "use", "const", "fn", "block", "family", "regularizer", "model", "train", "let", "for", "if", "else", "require",
-    "default", "stage", "residual", "branch", "shortcut", "concat", "path", "scale", "input", "net", "place", "on",
-    "where", "in", "and", "or", "not",
+    "use",
+    "const",
+    "fn",
+    "block",
+    "family",
+    "regularizer",
+    "model",
+    "train",
+    "let",
+    "for",
+    "if",
+    "else",
+    "require",
+    "default",
+    "stage",
+    "residual",
+    "branch",
+    "shortcut",
+    "concat",
+    "path",
+    "scale",
+    "input",
+    "net",
+    "place",
+    "on",
+    "where",
+    "in",
+    "and",
+    "or",
+    "not",
 ];
 
 /// A stretch of text that is one token; comments and white space are none.
@@ -657,13 +660,31 @@ fn tokens(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
                 continue;
             }
             '"' => rest[1..].find('"').expect("strings end") + 2,
+            c if c.is_ascii_digit() => number(rest),
             c if c.is_alphanumeric() || c == '_' => run(&|c| c.is_alphanumeric() || c == '_'),
-            _ => ["..<", "..", "->", "==", "!=", "<=", ">="].iter().find(|m| rest.starts_with(**m)).map_or(1, |m| m.len()),
+            _ => ["..<", "..", "->", "==", "!=", "<=", ">="]
+                .iter()
+                .find(|m| rest.starts_with(**m))
+                .map_or(1, |m| m.len()),
         };
         all.push(at..at + length);
         at += length;
     }
     all
+}
+
+/// How long the number is that `text` begins with.
+fn number(text: &str) -> usize {
+    let digits =
+        |from: usize| from + text[from..].find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len() - from);
+    let mut end = digits(0);
+    if text[end..].starts_with('.') && text[end + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+        end = digits(end + 1);
+    }
+    match text[end..].strip_prefix('e') {
+        Some(exponent) => digits(end + 1 + usize::from(exponent.starts_with('-'))),
+        None => end,
+    }
 }
 
 impl Walk<'_> {
@@ -681,21 +702,31 @@ impl Walk<'_> {
             if bracket {
                 self.plant(Operator::MissingBracket, token.clone(), "");
             }
-            if mark {
+            // A minus less is another number, and as right.
+            let sign = word == "-" && n > 0 && matches!(&self.text[tokens[n - 1].clone()], ":" | "=" | "(" | "[");
+            if mark && !sign {
                 self.plant(Operator::MissingMark, token.clone(), "");
             }
-            if WORDS.contains(&word.as_str()) && next.is_none_or(|next| !matches!(&self.text[next.clone()], ":" | "." | ")" | ","))
+            if WORDS.contains(&word.as_str())
+                && next.is_none_or(|next| !matches!(&self.text[next.clone()], ":" | "." | ")" | ","))
             {
                 self.plant(Operator::MisspeltWord, token.clone(), &misspelt(&word, n));
             }
-            if chosen("double", n, 3) == 0 {
+            let layer = |range: &Range<usize>| {
+                let word = &self.text[range.clone()];
+                matches!(word, "bn" | "relu" | "sigmoid" | "global_avg_pool" | "imagenet_stem")
+            };
+            if layer(token) || next.is_some_and(layer) {
+                continue;
+            }
+            if chosen("double", n, 3) == 0 && word != "-" {
                 self.insert(Operator::ExtraToken, token.end, &format!(" {word}"));
             }
             if let Some(next) = next
                 && chosen("swap", n, 3) == 0
                 && self.text[next.clone()] != word
             {
-                let swapped = format!("{} {word}", &self.text[next.clone()]);
+                let swapped = format!(" {} {word}", &self.text[next.clone()]);
                 self.plant(Operator::SwappedTokens, token.start..next.end, &swapped);
             }
         }
