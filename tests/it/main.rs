@@ -2,6 +2,7 @@
 
 mod bombs;
 mod cli;
+mod counts;
 mod cpu;
 mod data;
 mod elaborate;
