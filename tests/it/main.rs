@@ -6,6 +6,7 @@ mod counts;
 mod cpu;
 mod data;
 mod elaborate;
+mod fuzz;
 mod graph;
 mod hand;
 mod mistakes;

@@ -643,7 +643,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// A stretch of text that is one token; comments and white space are none.
-fn tokens(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+pub fn tokens(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let mut all = Vec::new();
     let mut at = range.start;
     while at < range.end {
@@ -659,13 +659,13 @@ fn tokens(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
                 at += c.len_utf8();
                 continue;
             }
-            '"' => rest[1..].find('"').expect("strings end") + 2,
+            '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
             c if c.is_ascii_digit() => number(rest),
             c if c.is_alphanumeric() || c == '_' => run(&|c| c.is_alphanumeric() || c == '_'),
             _ => ["..<", "..", "->", "==", "!=", "<=", ">="]
                 .iter()
                 .find(|m| rest.starts_with(**m))
-                .map_or(1, |m| m.len()),
+                .map_or(first.len_utf8(), |m| m.len()),
         };
         all.push(at..at + length);
         at += length;
