@@ -118,7 +118,7 @@ fn resnet_imagenet(depth: u64, groups: u64, width_per_group: u64) -> Count {
         if depth < 50 {
             basic(&mut c, 64 << s, stride, true);
         } else {
-            bottleneck(&mut c, (groups * width_per_group << s, 256 << s), stride, groups, 1);
+            bottleneck(&mut c, ((groups * width_per_group) << s, 256 << s), stride, groups, 1);
         }
     }
     c.classify(1000);
@@ -129,7 +129,7 @@ fn resnext(depth: u64, cardinality: u64, width: u64, classes: u64, branches: u64
     let mut c = Count::of_image(32);
     c.conv_bn(3, 64, 1, 1);
     three_stages((depth - 2) / 9).for_each(|(s, _, stride)| {
-        bottleneck(&mut c, (cardinality * width << s, 256 << s), stride, cardinality, branches)
+        bottleneck(&mut c, ((cardinality * width) << s, 256 << s), stride, cardinality, branches)
     });
     c.classify(classes);
     c
@@ -189,7 +189,7 @@ fn wrn(depth: u64, width: u64, classes: u64) -> Count {
     let mut c = Count::of_image(32);
     c.conv(3, 16, 1, 1);
     three_stages((depth - 4) / 6)
-        .for_each(|(s, _, stride)| preactivated(&mut c, width * 16 << s, stride, Preactivated::Basic));
+        .for_each(|(s, _, stride)| preactivated(&mut c, (width * 16) << s, stride, Preactivated::Basic));
     c.bn();
     c.classify(classes);
     c

@@ -137,8 +137,11 @@ fn one_draw_is_one_number_for_both_factors() {
     }
 }
 
+/// What both factors are, step by step.
+type Pairs = Vec<(f64, f64)>;
+
 /// The pairs of factors where the first draw, a gate, is 1, and where it is 0.
-fn by_gate(rule: &Rule) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn by_gate(rule: &Rule) -> (Pairs, Pairs) {
     let pairs = (0..draws() as u32).map(|step| {
         let values = values(rule, step);
         (values[0] == 1.0, (rule.forward[0].evaluate(&values), rule.backward[0].evaluate(&values)))
@@ -203,7 +206,7 @@ fn training_draws_and_test_does_not() {
     let mistake = "forward = p; backward = p";
     tells_apart(mistake, "(p: 0.5)", |rule| {
         let forward = sampled(rule, &rule.forward[0]);
-        forward.iter().any(|f| *f == 1.0) && forward.iter().any(|f| *f < 0.0) && rule.test == [0.5]
+        forward.contains(&1.0) && forward.iter().any(|f| *f < 0.0) && rule.test == [0.5]
     });
 }
 
