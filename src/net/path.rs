@@ -30,13 +30,20 @@ impl Path {
     /// Whether the pattern selects this path. A pattern is a dotted path in which a part `*` matches any one part, a
     /// last part `*` also everything below, and `name` matches `name[i]` for every i.
     pub fn matches(&self, pattern: &str) -> bool {
-        let (parts, wanted): (Vec<_>, Vec<_>) = (self.0.split('.').collect(), pattern.split('.').collect());
-        let open_end = wanted.last() == Some(&"*");
-        let long_enough = if open_end { parts.len() >= wanted.len() } else { parts.len() == wanted.len() };
         let fits = |part: &str, want: &str| {
             want == "*" || part == want || part.split_once('[').is_some_and(|(name, _)| name == want)
         };
-        long_enough && parts.iter().zip(&wanted).all(|(part, want)| fits(part, want))
+        let mut parts = self.0.split('.');
+        let mut wanted = pattern.split('.').peekable();
+        while let Some(want) = wanted.next() {
+            if !parts.next().is_some_and(|part| fits(part, want)) {
+                return false;
+            }
+            if want == "*" && wanted.peek().is_none() {
+                return true;
+            }
+        }
+        parts.next().is_none()
     }
 }
 

@@ -205,15 +205,17 @@ impl Checker<'_> {
                 self.duplicate(&fact.name, first);
                 continue;
             }
-            own.push((fact.name.clone(), value.clone()));
             let (ty, first) = *self.facts.entry(fact.name.text.clone()).or_insert((value.ty, fact.name.span));
-            if !value.ty.fits(ty) || !ty.fits(value.ty) {
-                let message =
-                    format!("the fact `{}` is {} in one block and {} in another", fact.name.text, ty, value.ty);
+            let agrees = value.ty.fits(ty) && ty.fits(value.ty);
+            let found = value.ty;
+            // Whoever reads it through a parameter counts on the first one's type.
+            own.push((fact.name.clone(), if agrees { value } else { Expr::broken(value.span) }));
+            if !agrees {
+                let message = format!("the fact `{}` is {} in one block and {} in another", fact.name.text, ty, found);
                 let help = "give it one type: whoever takes a block reads the fact of any of them";
                 self.problems.push(
                     Problem::error(codes::WRONG_TYPE, fact.name.span, message, help)
-                        .here(value.ty.to_string())
+                        .here(found.to_string())
                         .label(first, ty.to_string()),
                 );
             }

@@ -12,14 +12,25 @@ use crate::syntax::tree::{self, Arg, Entry, ItemKind, Name};
 impl Checker<'_> {
     /// The `train` items of the user's own file.
     pub(super) fn trains(&mut self) -> Vec<Train> {
-        let items = &self.resolved.main().file.items;
-        items
-            .iter()
-            .filter_map(|item| match &item.kind {
-                ItemKind::Train(train) => Some(self.train(train)),
-                _ => None,
-            })
-            .collect()
+        let mut trains: Vec<Train> = Vec::new();
+        for item in &self.resolved.main().file.items {
+            let ItemKind::Train(train) = &item.kind else { continue };
+            let train = self.train(train);
+            match trains.iter().find(|t| t.model.is_some() && t.model == train.model) {
+                Some(first) => self.trained_twice(&train.name, first.name.span),
+                None => trains.push(train),
+            }
+        }
+        trains
+    }
+
+    /// A model's name chooses its `train`, so there is one.
+    fn trained_twice(&mut self, model: &Name, first: Span) {
+        let name = &model.text;
+        let message = format!("`{name}` has two `train` items");
+        let help = format!("remove one, or train another model of the same network: `model Other {{ net {name} }}`");
+        let problem = Problem::error(codes::DUPLICATE_NAME, model.span, message, help);
+        self.problems.push(problem.here("the second").label(first, "the first"));
     }
 
     fn train(&mut self, train: &tree::Train) -> Train {
