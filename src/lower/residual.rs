@@ -51,7 +51,10 @@ impl Lowering {
                 self.graph.add(Op::Scale(Box::new(scale)), &[x, clock], layer, span)
             }
             Mode::Test if site.rule.test[entry] == 1.0 => x,
-            Mode::Test => self.graph.add(Op::ScaleConst(site.rule.test[entry]), &[x], layer, span),
+            Mode::Test => {
+                let op = Op::ScaleConst { factor: site.rule.test[entry], of: site.call.clone() };
+                self.graph.add(op, &[x], layer, span)
+            }
         }
     }
 }
