@@ -3,6 +3,7 @@
 //! Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 the command line itself is wrong.
 //! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
 
+mod at;
 mod check;
 mod draws;
 mod dump;

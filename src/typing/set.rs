@@ -214,7 +214,7 @@ fn unknown(set: &Override, help: &str, paths: &[String]) -> Box<Problem> {
     let span = set.path[0].span.to(set.path[set.path.len() - 1].span);
     let problem = Problem::error(codes::UNKNOWN_KEY, span, format!("there is no `{path}` to set"), help);
     if let Some(near) = nearest(&path, paths.iter().map(String::as_str)) {
-        return Box::new(Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(span, near));
+        return Box::new(Problem { help: format!("did you mean `{near}`?"), ..problem });
     }
     let known = |n: usize| {
         let prefix: String = set.path[..n].iter().map(|part| format!("{}.", part.text)).collect();
