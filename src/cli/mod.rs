@@ -5,6 +5,7 @@
 
 mod at;
 mod check;
+mod config;
 mod draws;
 mod dump;
 mod eval;
@@ -39,6 +40,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Config(config::Args),
     Summary(summary::Args),
     Draws(draws::Args),
     Train(train::Args),
@@ -50,6 +52,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),

@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resolve", &["source", "diag", "syntax", "stdlib"]),
     ("typing", &["source", "diag", "num", "syntax", "stdlib", "resolve", "net"]),
     ("elaborate", &["source", "diag", "num", "syntax", "stdlib", "resolve", "typing", "net"]),
+    ("config", &["source", "num", "syntax", "stdlib", "resolve", "typing"]),
     // graph
     ("graph", &["source", "diag", "num", "net"]),
     ("lower", &["source", "diag", "num", "net", "graph"]),
@@ -52,6 +53,7 @@ const BELOW_DRIVER: &[&str] = &[
     "resolve",
     "typing",
     "elaborate",
+    "config",
     "graph",
     "lower",
     "grad",
@@ -66,7 +68,7 @@ const BELOW_DRIVER: &[&str] = &[
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] =
-    &["source", "diag", "num", "syntax", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver"];
+    &["source", "diag", "num", "syntax", "net", "config", "graph", "kernel", "codegen", "device", "data", "train", "driver"];
 
 /// Codes that no stage reports yet.
 const UNUSED_CODES: &[&str] = &["TOO_LITTLE_MEMORY"];
