@@ -247,9 +247,9 @@ fn site_json(site: &Site, sources: &Sources) -> Value {
             "skipped": site.gate(i).map_or(0.0, |gate| 1.0 - gate.p),
         })
     };
-    let arguments = site.arguments.iter().map(|a| {
-        json!({ "name": a.name, "expression": a.expression, "value": a.value, "text": sources.locate(a.span) })
-    });
+    let arguments = site.arguments.iter().map(
+        |a| json!({ "name": a.name, "expression": a.expression, "value": a.value, "text": sources.locate(a.span) }),
+    );
     let draws = rule.draws.iter().enumerate().map(|(i, draw)| {
         json!({ "name": rule.draw_name(i), "from": draw.distribution.to_string(), "level": draw.level.name() })
     });

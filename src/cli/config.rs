@@ -25,9 +25,7 @@ pub fn run(args: &Args) -> ExitCode {
         print(match args.json {
             false => config.to_text(sources),
             true => {
-                let value = |v: &crate::config::Value| {
-                    json!({ "path": v.name, "value": v.text, "origin": v.origin.describe(sources) })
-                };
+                let value = |v: &crate::config::Value| json!({ "path": v.name, "value": v.text, "origin": v.origin.describe(sources) });
                 format!("{:#}\n", config.values().iter().map(value).collect::<Value>())
             }
         });

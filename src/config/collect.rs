@@ -5,8 +5,8 @@ use crate::num::stable_hash;
 use crate::resolve::{Chosen, Override, Program};
 use crate::source::{SourceId, Sources, Span};
 use crate::stdlib;
-use crate::syntax::tree::{self, Expr, ItemKind, ModelStmt, NetSource};
 use crate::syntax::one_line;
+use crate::syntax::tree::{self, Expr, ItemKind, ModelStmt, NetSource};
 
 /// What of a program is read.
 pub(super) struct Collector<'a> {
@@ -76,9 +76,8 @@ impl Collector<'_> {
     }
 
     fn statement(&self, stmt: &ModelStmt) -> Statement {
-        let plain = |span: Span, text: String| {
-            Statement::Plain(Value { name: String::new(), text, origin: self.origin(span) })
-        };
+        let plain =
+            |span: Span, text: String| Statement::Plain(Value { name: String::new(), text, origin: self.origin(span) });
         match stmt {
             ModelStmt::Input { span, .. } => plain(*span, self.one_line(*span)),
             ModelStmt::Let(definition) => plain(definition.span, self.one_line(definition.span)),

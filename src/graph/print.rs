@@ -25,7 +25,8 @@ impl fmt::Display for Graph {
         for id in self.nodes() {
             let node = self.node(id);
             write!(f, "{}: {}", names[&id], node.op)?;
-            let inputs: Vec<_> = self.inputs(id).iter().map(|&input| operand(self, input, &names[&input], node)).collect();
+            let inputs: Vec<_> =
+                self.inputs(id).iter().map(|&input| operand(self, input, &names[&input], node)).collect();
             if !inputs.is_empty() {
                 write!(f, " ({})", inputs.join(", "))?;
             }

@@ -5,6 +5,7 @@
 //! more layer adds its own lines and changes no other. Absences: no syntax tree, no luminal, no device.
 
 mod counts;
+mod diff;
 mod find;
 mod path;
 mod print;
@@ -17,6 +18,7 @@ mod verify;
 use std::fmt;
 
 pub use counts::Counts;
+pub use diff::{Diff, Entry, Row, Weights};
 pub use find::{Part, Place};
 pub use path::Path;
 pub use recipe::Recipe;

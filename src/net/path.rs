@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn patterns() {
         let path = Path::from("group[2].block[4]");
-        for pattern in ["group[2].*", "group[2].block[4]", "group.block", "*.block[4]", "*", "group.*", "group[*].block"] {
+        for pattern in
+            ["group[2].*", "group[2].block[4]", "group.block", "*.block[4]", "*", "group.*", "group[*].block"]
+        {
             assert!(path.matches(pattern), "{pattern}");
         }
         for pattern in ["group[1].*", "group[2]", "stem.*", "group[2].block[4].*", "grou.block", "group[*]"] {
@@ -104,7 +106,8 @@ mod tests {
     #[test]
     fn two_stars_stand_for_any_number_of_parts() {
         let path = Path::from("group[2].block[4].branch[0].inner[1]");
-        let all = ["**", "group[2].**", "**.branch[0].*", "**.inner", "group.**.inner[1]", "**.**", "**.block.**", "*.**"];
+        let all =
+            ["**", "group[2].**", "**.branch[0].*", "**.inner", "group.**.inner[1]", "**.**", "**.block.**", "*.**"];
         for pattern in all {
             assert!(path.matches(pattern), "{pattern}");
         }

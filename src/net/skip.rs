@@ -4,7 +4,7 @@
 //! gates. Gates are drawn independently, so a layer inside several runs with the product of their probabilities.
 
 use super::rule::Distribution;
-use super::{Node, Network, Residual, Site};
+use super::{Network, Node, Residual, Site};
 
 /// A gate over a branch: its 0 makes what the branch sends forward and gets back 0 for the whole batch.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,9 @@
 //! The one test binary, a file an area; `tests/README.md` says what is where.
 
 mod bombs;
+mod changes;
 mod cli;
+mod config;
 mod cpu;
 mod data;
 mod elaborate;

@@ -67,8 +67,10 @@ const BELOW_DRIVER: &[&str] = &[
 ];
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
-const BELOW_CLI: &[&str] =
-    &["source", "diag", "num", "syntax", "net", "config", "graph", "kernel", "codegen", "device", "data", "train", "driver"];
+const BELOW_CLI: &[&str] = &[
+    "source", "diag", "num", "syntax", "net", "config", "graph", "kernel", "codegen", "device", "data", "train",
+    "driver",
+];
 
 /// Codes that no stage reports yet.
 const UNUSED_CODES: &[&str] = &["TOO_LITTLE_MEMORY"];
