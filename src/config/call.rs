@@ -3,13 +3,13 @@
 use super::collect::Collector;
 use super::{Argument, Call, Origin, Value};
 use crate::resolve::ItemId;
-use crate::syntax::tree::{self, Expr, ExprKind, ItemKind, Param, UnaryOp};
+use crate::syntax::tree::{self, Expr, ExprKind, Param, UnaryOp};
 use crate::typing::tables;
 
 impl Collector<'_> {
     /// A call in the model's body.
     pub fn call(&self, call: &tree::Call) -> Call {
-        let params = self.callee(&call.callee.text).map_or(&[][..], |id| params(&self.program.item(id).kind));
+        let params = self.callee(&call.callee.text).map_or(&[][..], |id| self.program.item(id).kind.params());
         let name_of = |(i, arg): (usize, &tree::Arg)| {
             arg.name.as_ref().map(|n| n.text.clone()).or(params.get(i).map(|p| p.name.text.clone()))
         };
@@ -57,16 +57,5 @@ impl Collector<'_> {
             | ExprKind::Index(..)
             | ExprKind::Call(_) => false,
         }
-    }
-}
-
-/// The parameters of an item.
-fn params(item: &ItemKind) -> &[Param] {
-    match item {
-        ItemKind::Use(_) | ItemKind::Const(_) | ItemKind::Train(_) => &[],
-        ItemKind::Fn(function) => &function.params,
-        ItemKind::Block(block) | ItemKind::Family(block) => &block.params,
-        ItemKind::Regularizer(rule) => &rule.params,
-        ItemKind::Model(model) => &model.params,
     }
 }

@@ -30,8 +30,8 @@ pub(super) fn needs(
     let roots: Vec<_> = roots.collect();
     let mut found = Found { program, sources, items: BTreeSet::new(), texts: Vec::new() };
     let chosen: BTreeSet<ItemId> = roots.iter().filter_map(|(_, item)| *item).collect();
-    for (span, _) in roots {
-        found.text(0, span);
+    for (span, item) in roots {
+        found.text(Text { module: 0, span, item });
     }
     let whole = found.items.iter().filter(|id| !chosen.contains(id));
     let (own, library): (Vec<ItemId>, Vec<ItemId>) = whole.partition(|id| !program.modules[found.module(**id)].library);
@@ -52,13 +52,22 @@ fn found_in_main(program: &Program, id: ItemId) -> bool {
     program.items[id.index()].module == 0
 }
 
+/// A text that is read, and where its names have their meaning.
+#[derive(Clone, Copy)]
+struct Text {
+    module: usize,
+    span: Span,
+    /// The item that it is, where it is one with a name.
+    item: Option<ItemId>,
+}
+
 struct Found<'a> {
     program: &'a Program,
     sources: &'a Sources,
     /// Every item that is reached.
     items: BTreeSet<ItemId>,
-    /// Every text that is read, with its module.
-    texts: Vec<(usize, Span)>,
+    /// Every text that is read.
+    texts: Vec<Text>,
 }
 
 impl Found<'_> {
@@ -66,22 +75,23 @@ impl Found<'_> {
         self.program.items[id.index()].module
     }
 
-    /// Follows the names in a text of a module. Items of the standard library are not followed.
-    fn text(&mut self, module: usize, span: Span) {
-        let mut open = vec![(module, span)];
-        while let Some((module, span)) = open.pop() {
-            self.texts.push((module, span));
-            for word in words(self.sources.text(span)) {
-                let Some(import) = self.program.modules[module].scope.get(word) else { continue };
-                let home = self.module(import.item);
-                if self.items.insert(import.item) && !self.program.modules[home].library {
-                    open.push((home, self.program.item(import.item).span));
+    /// Follows the names in a text. Items of the standard library are not followed.
+    fn text(&mut self, text: Text) {
+        let mut open = vec![text];
+        while let Some(text) = open.pop() {
+            self.texts.push(text);
+            for word in words(self.sources.text(text.span)) {
+                let Some(import) = self.program.modules[text.module].scope.get(word) else { continue };
+                let module = self.module(import.item);
+                if self.items.insert(import.item) && !self.program.modules[module].library {
+                    open.push(Text { module, span: self.program.item(import.item).span, item: Some(import.item) });
                 }
             }
         }
     }
 
-    /// Whether each name would mean the same for every text if they all stood in one file.
+    /// Whether each name would mean the same for every text if they all stood in one file. A parameter of an item hides
+    /// what else its name may mean there.
     fn names_agree(&self) -> bool {
         let mut meaning: BTreeMap<&str, ItemId> = BTreeMap::new();
         for &id in &self.items {
@@ -90,11 +100,15 @@ impl Found<'_> {
                 return false;
             }
         }
-        self.texts.iter().all(|(module, span)| {
-            let scope = &self.program.modules[*module].scope;
-            words(self.sources.text(*span)).iter().all(|word| {
-                meaning.get(word).is_none_or(|id| scope.get(*word).is_some_and(|import| import.item == *id))
-            })
+        self.texts.iter().all(|text| {
+            let scope = &self.program.modules[text.module].scope;
+            let params = text.item.map_or(&[][..], |id| self.program.item(id).kind.params());
+            let agrees = |word: &str, id: &ItemId| {
+                params.iter().any(|p| p.name.text == word) || scope.get(word).is_some_and(|import| import.item == *id)
+            };
+            words(self.sources.text(text.span))
+                .into_iter()
+                .all(|word| meaning.get(word).is_none_or(|id| agrees(word, id)))
         })
     }
 

@@ -208,21 +208,26 @@ fn set_below(option: &'static OptionSpec, entry: &mut Entry, rest: &[Name], set:
     }
 }
 
-/// A path that leads nowhere: the nearest that does is proposed, else what stands at its last known part.
+/// A path that leads nowhere: below the part of it that is known, the nearest that leads somewhere is proposed, or all.
 fn unknown(set: &Override, help: &str, paths: &[String]) -> Box<Problem> {
-    let path = set.path.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join(".");
+    let parts: Vec<&str> = set.path.iter().map(|part| part.text.as_str()).collect();
+    let path = parts.join(".");
     let span = set.path[0].span.to(set.path[set.path.len() - 1].span);
     let problem = Problem::error(codes::UNKNOWN_KEY, span, format!("there is no `{path}` to set"), help);
-    if let Some(near) = nearest(&path, paths.iter().map(String::as_str)) {
-        return Box::new(Problem { help: format!("did you mean `{near}`?"), ..problem });
+    for known in (0..=parts.len()).rev() {
+        let prefix: String = parts[..known].iter().map(|part| format!("{part}.")).collect();
+        let below: Vec<&str> = paths.iter().filter_map(|p| p.strip_prefix(&prefix)).collect();
+        if below.is_empty() {
+            continue;
+        }
+        if let Some(near) = nearest(&parts[known..].join("."), below.iter().copied()) {
+            return Box::new(Problem { help: format!("did you mean `{prefix}{near}`?"), ..problem });
+        }
+        if known < 2 {
+            break;
+        }
+        let all: Vec<String> = below.iter().map(|rest| format!("{prefix}{rest}")).collect();
+        return Box::new(Problem { help: format!("what can be set there: {}", listed(&all)), ..problem });
     }
-    let known = |n: usize| {
-        let prefix: String = set.path[..n].iter().map(|part| format!("{}.", part.text)).collect();
-        let below: Vec<&String> = paths.iter().filter(|p| p.starts_with(&prefix)).collect();
-        (!below.is_empty()).then(|| format!("what can be set there: {}", listed(&below)))
-    };
-    Box::new(match (2..set.path.len()).rev().find_map(known) {
-        Some(help) => Problem { help, ..problem },
-        None => problem,
-    })
+    Box::new(problem)
 }
