@@ -22,6 +22,7 @@
 //! | | [`num`] | counter-based draws, float functions, hashes that are the same everywhere | clocks, std's float functions |
 //! | text | [`syntax`] | tree with spans, parser (the only user of pest), comments, limits | a layer's name |
 //! | meaning | [`resolve`], [`typing`], [`elaborate`] | names; types; then the program run: loops, shapes, placement | reading files, luminal |
+//! | | [`mod@config`] | the resolved program: every value with where it came from, as data and as a program | evaluating |
 //! | | [`stdlib`] | the published networks and rules, written in the language | |
 //! | | [`docs`] | what every name means, as data: items with their documentation, the tables of the language | checking |
 //! | network | [`net`] | layers by stable path, shapes, sites of rules, exact moments, counts, the recipe | the tree, devices |
@@ -64,6 +65,7 @@
 pub mod bench;
 pub mod cli;
 pub mod codegen;
+pub mod config;
 pub mod data;
 pub mod device;
 pub mod diag;

@@ -1,10 +1,14 @@
 //! The command line: one file a subcommand, what they share here.
 //!
-//! Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 the command line itself is wrong.
+//! Exit codes: 0 all is well; 1 the program has errors or a run failed; 2 the command line itself is wrong. `sdc diff`
+//! answers as `diff` does: 0 nothing changed, 1 something did, 2 there is nothing to compare.
 //! Absence: analysis; each subcommand calls [`driver`](crate::driver) and shows what comes back.
 
+mod at;
 mod bench;
 mod check;
+mod config;
+mod diff;
 mod draws;
 mod dump;
 mod eval;
@@ -48,7 +52,9 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Explain(explain::Args),
+    Config(config::Args),
     Summary(summary::Args),
+    Diff(diff::Args),
     Draws(draws::Args),
     Train(train::Args),
     Eval(eval::Args),
@@ -61,7 +67,9 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),

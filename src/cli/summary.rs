@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::table::{Align, Table};
-use super::{Chosen, Format, print, report, threads};
+use super::{Chosen, Format, at, failed, print, report, threads};
 use crate::driver::{self, Built, Input, Session};
 use crate::net::rule::Distribution;
 use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Rule, Site};
@@ -16,7 +16,10 @@ use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Rule, Site};
 pub struct Args {
     #[command(flatten)]
     chosen: Chosen,
-    /// One JSON object in place of tables.
+    /// Only the part at this path, in full: a layer, a residual, a rule's equations with the site's numbers in them.
+    #[arg(long, value_name = "PATH")]
+    at: Option<String>,
+    /// JSON in place of tables.
     #[arg(long)]
     json: bool,
 }
@@ -24,7 +27,15 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let mut session = Session::default();
     let built = driver::build(&mut session, &Input::named(&args.chosen.file), &args.chosen.choice());
-    if let Some(Built { network, recipe }) = &built {
+    if let (Some(Built { network, .. }), Some(path)) = (&built, &args.at) {
+        match at::parts(network, path) {
+            Err(failure) => return failed(&failure),
+            Ok(parts) => print(match args.json {
+                true => format!("{:#}\n", at::to_json(&parts, &session.sources)),
+                false => at::to_text(network, &parts, &session.sources),
+            }),
+        }
+    } else if let Some(Built { network, recipe }) = &built {
         let memory = recipe.as_ref().map(|recipe| {
             let plans = driver::plans(&driver::graphs(network, Some(recipe)), recipe.batch);
             (plans.bytes(threads(None)), recipe.batch)
@@ -77,6 +88,11 @@ pub fn to_text(network: &Network, memory: Option<(u64, usize)>) -> String {
     let _ = writeln!(out, "multiply-adds  {} an image", grouped(multiply_adds));
     if !sites.is_empty() {
         let _ = writeln!(out, "sites          {} on {} residuals", sites.len(), network.residuals);
+        let work = network.work();
+        if work.expected < work.all {
+            let saved = at::percent(work.saved());
+            let _ = writeln!(out, "work saved     {saved} of a training step's multiply-adds, behind gates that are 0");
+        }
     }
     if let Some((bytes, batch)) = memory {
         let _ = writeln!(out, "peak memory    {} planned for a step of {batch} images", size(bytes));
@@ -104,6 +120,7 @@ pub fn to_json(network: &Network, memory: Option<u64>) -> Value {
         "model": network.name,
         "parameters": parameters,
         "multiply_adds": multiply_adds,
+        "saved_share": network.work().saved(),
         "peak_memory_bytes": memory,
         "residuals": network.residuals,
         "layers": layers,

@@ -16,6 +16,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 pub use self::fix::{Change, Mended, MendedFile, fix};
+use crate::config::{self, Config};
 use crate::device::cpu::CpuEngine;
 use crate::diag::{Problem, Problems};
 use crate::docs::Shelf;
@@ -155,6 +156,25 @@ pub fn shelf(session: &mut Session, program: Option<&Input>) -> Option<Shelf> {
 
 /// Builds the chosen model with its recipe; none where a problem refuses either.
 pub fn build(session: &mut Session, input: &Input, choice: &Choice) -> Option<Built> {
+    build_resolved(session, input, choice).map(|(_, built)| built)
+}
+
+/// The resolved program of a choice, which must build: all that it depends on, with where each value came from.
+pub fn config(session: &mut Session, input: &Input, choice: &Choice) -> Option<Config> {
+    build_resolved(session, input, choice).map(|(resolved, _)| {
+        let Resolved { program, chosen, sets } = resolved;
+        config::collect(&program, chosen, &sets, &session.sources)
+    })
+}
+
+/// A program with what the command line says of it.
+struct Resolved {
+    program: resolve::Program,
+    chosen: resolve::Chosen,
+    sets: Vec<Override>,
+}
+
+fn build_resolved(session: &mut Session, input: &Input, choice: &Choice) -> Option<(Resolved, Built)> {
     let source = read(session, input)?;
     let Session { sources, problems } = session;
     let mut program = resolve::load(source, sources, &DiskLoader::new(input.folder()), problems);
@@ -169,7 +189,7 @@ pub fn build(session: &mut Session, input: &Input, choice: &Choice) -> Option<Bu
         return None;
     }
     debug_assert_eq!(built.network.verify(), Ok(()));
-    Some(built)
+    Some((Resolved { program, chosen: chosen?, sets }, built))
 }
 
 /// The graph of the forward pass alone: for training where there is a recipe, else for test.

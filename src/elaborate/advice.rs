@@ -18,7 +18,7 @@ use crate::typing::program::{Expr, ExprKind, Item, Place};
 impl<'a> Machine<'a> {
     /// Warns where a paper advises against a placement; `chosen` are its rules by rising `l`.
     pub(super) fn advise(&mut self, place: &'a Place, residuals: &[&Residual], chosen: &[Chosen]) {
-        if chosen.iter().all(|c| never_drawn(&c.rule)) {
+        if chosen.iter().all(|c| never_drawn(&c.instance.rule)) {
             let message = format!("`{}` multiplies by 1 everywhere", place.rule.name.text);
             let help = "lower its probability, or remove the placement";
             self.problems.push(Problem::warning(codes::NEVER_DRAWN, place.span, message, help));
@@ -73,10 +73,10 @@ const MAX_CALLS: usize = 8;
 
 /// For each Bernoulli draw of a placement's rule: the probability, residual by residual, of the outcome that keeps.
 fn gates(chosen: &[Chosen]) -> Vec<Vec<f64>> {
-    let first = &chosen[0].rule;
+    let first = &chosen[0].instance.rule;
     let keep = |i: usize| -> Option<Vec<f64>> {
         let opens = opens(first, i)?;
-        let of = |c: &Chosen| match c.rule.draws.get(i)?.distribution {
+        let of = |c: &Chosen| match c.instance.rule.draws.get(i)?.distribution {
             Distribution::Bernoulli { p } => Some(if opens { p } else { 1.0 - p }),
             Distribution::Uniform { .. } => None,
         };
@@ -121,7 +121,7 @@ fn rising(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
 
 /// A residual with a branch whose factor is 0 whatever is drawn.
 fn never_kept(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
-    let dead = |c: &&Chosen| c.rule.forward.iter().any(|f| f.range(&c.rule.draws) == (0.0, 0.0));
+    let dead = |c: &&Chosen| c.instance.rule.forward.iter().any(|f| f.range(&c.instance.rule.draws) == (0.0, 0.0));
     let first = chosen.iter().find(dead)?;
     let message = format!("`{}` is always 0 at l = {}: the branch there never counts", place.rule.name.text, first.l);
     let help =
@@ -133,7 +133,7 @@ fn never_kept(place: &Place, chosen: &[Chosen]) -> Option<Problem> {
 
 /// Branches that a factor shakes and that do not end in `bn`.
 fn without_bn(place: &Place, residuals: &[&Residual], chosen: &[Chosen]) -> Option<Problem> {
-    let shaken = chosen.iter().filter(|c| perturbs(&c.rule));
+    let shaken = chosen.iter().filter(|c| perturbs(&c.instance.rule));
     let bare: Vec<&Arm> = shaken.flat_map(|c| residuals[c.l - 1].branches.iter().filter(|b| !ends_in_bn(b))).collect();
     let first = bare.first()?;
     let message =

@@ -7,6 +7,7 @@ use super::value::Value;
 use crate::diag::{Problem, codes};
 use crate::net::{Group, GroupKind, Layer, LayerOp, Node, Path, Rule, Site};
 use crate::source::Span;
+use crate::syntax::one_line;
 use crate::syntax::tree::Name;
 use crate::typing::program::{Args, Expr, For, Item, Require, RuleCall, Stmt, StmtKind};
 use crate::typing::tables::LayerSpec;
@@ -177,7 +178,8 @@ impl<'a> Machine<'a> {
         self.built.pending.insert(path.clone(), pending);
         let rule =
             Rule { name: rule.name.text.clone(), draws: vec![], forward: vec![], backward: vec![], test: vec![] };
-        let site = Site { path: path.clone(), rule, call: self.call_text(call), l, shape, span: call.span };
+        let (call_text, arguments) = (self.call_text(call), Vec::new());
+        let site = Site { path: path.clone(), rule, call: call_text, arguments, l, shape, span: call.span };
         let op = LayerOp::Rule(site.into());
         line.push(Node::Layer(Layer { path, op, input: shape, output: shape, span: call.span }));
         Ok(())
@@ -185,13 +187,7 @@ impl<'a> Machine<'a> {
 
     /// A call as the text has it, without comments and with even white space; what is too long for a line is cut.
     pub fn call_text(&self, call: &RuleCall) -> String {
-        let lines = self.sources.text(call.span).lines();
-        let bare = lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-        let mut text = bare.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
-        // As if it stood on one line: no blanks inside brackets, no comma before the last.
-        for (written, even) in [("( ", "("), ("[ ", "["), (" )", ")"), (" ]", "]"), (",)", ")"), (",]", "]")] {
-            text = text.replace(written, even);
-        }
+        let mut text = one_line(self.sources.text(call.span));
         if let Some((cut, _)) = text.char_indices().nth(MAX_CALL) {
             text.truncate(cut);
             text.push('…');

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::machine::{Frame, Machine, Run, SiteInfo};
+use super::rule::Instance;
 use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, nearest};
 use crate::net::{LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
 use crate::source::Span;
@@ -18,7 +19,7 @@ const MAX_COMPARED: usize = 256;
 /// A rule with the residual that it goes to.
 pub(super) struct Chosen {
     pub l: usize,
-    pub rule: Rule,
+    pub instance: Instance,
 }
 
 impl<'a> Machine<'a> {
@@ -39,9 +40,9 @@ impl<'a> Machine<'a> {
                 continue;
             }
             self.must_be_free(place, residual)?;
-            let rule = self.instantiate(&frame, &place.rule)?;
-            self.must_suit(place, residual, &rule)?;
-            chosen.push(Chosen { l: residual.l, rule });
+            let instance = self.instantiate(&frame, &place.rule)?;
+            self.must_suit(place, residual, &instance.rule)?;
+            chosen.push(Chosen { l: residual.l, instance });
         }
         if chosen.is_empty() {
             let read_on = self.problems.len() <= MAX_SHOWN;
@@ -52,7 +53,7 @@ impl<'a> Machine<'a> {
         let call = self.call_text(&place.rule);
         let list = self.is_list(place);
         let sites = Sites { call, span: place.span, list, at: place.at.map_or(At::Sum, |(at, _)| at) };
-        let mut rules: BTreeMap<usize, Rule> = chosen.into_iter().map(|c| (c.l, c.rule)).collect();
+        let mut rules: BTreeMap<usize, Instance> = chosen.into_iter().map(|c| (c.l, c.instance)).collect();
         sites.put(nodes, &mut rules);
         Ok(())
     }
@@ -104,24 +105,24 @@ struct Sites {
 }
 
 impl Sites {
-    fn put(&self, nodes: &mut [Node], rules: &mut BTreeMap<usize, Rule>) {
+    fn put(&self, nodes: &mut [Node], rules: &mut BTreeMap<usize, Instance>) {
         for_each_residual(nodes, &mut |residual| {
-            let Some(rule) = rules.remove(&residual.l) else { return };
+            let Some(instance) = rules.remove(&residual.l) else { return };
             let (l, shape) = (residual.l, residual.output);
             if self.list {
-                residual.on_branches = Some(self.site(residual.path.child("branch"), rule, l, shape));
+                residual.on_branches = Some(self.site(residual.path.child("branch"), instance, l, shape));
             } else if self.at == At::Sum || residual.branches.len() == 1 {
-                residual.at_sum = Some(self.site(residual.path.clone(), rule, l, shape));
+                residual.at_sum = Some(self.site(residual.path.clone(), instance, l, shape));
             } else {
                 for branch in &mut residual.branches {
-                    branch.site = Some(self.site(branch.path.clone(), rule.clone(), l, shape));
+                    branch.site = Some(self.site(branch.path.clone(), instance.clone(), l, shape));
                 }
             }
         });
     }
 
-    fn site(&self, path: Path, rule: Rule, l: usize, shape: Shape) -> Site {
-        Site { path, rule, call: self.call.clone(), l: Some(l), shape, span: self.span }
+    fn site(&self, path: Path, Instance { rule, arguments }: Instance, l: usize, shape: Shape) -> Site {
+        Site { path, rule, call: self.call.clone(), arguments, l: Some(l), shape, span: self.span }
     }
 }
 
@@ -155,14 +156,15 @@ fn for_each_residual(nodes: &mut [Node], visit: &mut dyn FnMut(&mut Residual)) {
 }
 
 /// Gives the rules called as layers their numbers.
-pub(super) fn fill(nodes: &mut [Node], rules: &mut BTreeMap<Path, Rule>) {
+pub(super) fn fill(nodes: &mut [Node], rules: &mut BTreeMap<Path, Instance>) {
     for node in nodes {
         match node {
             Node::Layer(layer) => {
                 if let LayerOp::Rule(site) = &mut layer.op
-                    && let Some(rule) = rules.remove(&site.path)
+                    && let Some(instance) = rules.remove(&site.path)
                 {
-                    site.rule = rule;
+                    site.rule = instance.rule;
+                    site.arguments = instance.arguments;
                 }
             }
             Node::Group(g) => fill(&mut g.body, rules),

@@ -3,10 +3,18 @@
 use super::machine::{Frame, Machine, Run, Stop};
 use super::value::Value;
 use crate::diag::{Problem, codes, counted};
-use crate::net::{Factor, Rule};
+use crate::net::{Argument, Factor, Rule};
 use crate::source::Span;
+use crate::syntax::one_line;
 use crate::syntax::tree::FactorKind;
 use crate::typing::program::{self, Item, RuleCall, RuleStmt};
+
+/// A rule at a site, with what its parameters are there.
+#[derive(Clone)]
+pub(super) struct Instance {
+    pub rule: Rule,
+    pub arguments: Vec<Argument>,
+}
 
 /// The equations of a rule, evaluated.
 #[derive(Default)]
@@ -20,7 +28,7 @@ struct Equations {
 
 impl<'a> Machine<'a> {
     /// The rule that a call means at the site that the frame knows.
-    pub fn instantiate(&mut self, frame: &Frame, call: &'a RuleCall) -> Run<Rule> {
+    pub fn instantiate(&mut self, frame: &Frame, call: &'a RuleCall) -> Run<Instance> {
         let callee = self.item(call.rule);
         let Item::Rule(rule) = callee else { unreachable!("typing places only rules") };
         let args = self.arguments(frame, &call.args, &rule.params)?;
@@ -30,8 +38,20 @@ impl<'a> Machine<'a> {
             this.draws.clear();
             let equations = this.equations(&mut inner, rule)?;
             this.branch_count(&inner, rule, equations.forward.len())?;
-            this.finished(&inner, rule, equations)
+            let arguments = this.rule_arguments(&inner, rule, call);
+            Ok(Instance { rule: this.finished(&inner, rule, equations)?, arguments })
         })
+    }
+
+    /// The values of a rule's parameters, each with what it was computed from.
+    fn rule_arguments(&self, frame: &Frame, rule: &'a program::Rule, call: &'a RuleCall) -> Vec<Argument> {
+        let given = |i: usize| call.args.0.iter().find(|(index, _)| *index == i).map(|(_, expr)| expr);
+        let arguments = rule.params.iter().zip(&frame.slots).enumerate().filter_map(|(i, (param, value))| {
+            let span = given(i).or(param.default.as_ref())?.span;
+            let expression = one_line(self.sources.text(span));
+            Some(Argument { name: param.name.text.clone(), expression, value: value.to_string(), span })
+        });
+        arguments.collect()
     }
 
     fn equations(&mut self, frame: &mut Frame, rule: &'a program::Rule) -> Run<Equations> {
@@ -109,7 +129,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The rules called as layers below `nodes`, by path, now that L is known.
-    pub fn pending_rules(&mut self) -> Run<std::collections::BTreeMap<crate::net::Path, Rule>> {
+    pub fn pending_rules(&mut self) -> Run<std::collections::BTreeMap<crate::net::Path, Instance>> {
         let mut rules = std::collections::BTreeMap::new();
         let mut failed = false;
         let count = self.built.residuals;
@@ -118,7 +138,7 @@ impl<'a> Machine<'a> {
             pending.frame.site = Some(super::machine::SiteInfo { l: pending.l, count, output });
             let outer = std::mem::replace(&mut self.trace, pending.trace);
             match self.instantiate(&pending.frame, pending.call) {
-                Ok(rule) => drop(rules.insert(path, rule)),
+                Ok(instance) => drop(rules.insert(path, instance)),
                 Err(Stop) => failed = true,
             }
             self.trace = outer;

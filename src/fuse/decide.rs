@@ -46,7 +46,7 @@ pub(super) fn kind(op: &Op) -> Kind {
         | Op::ActBack(_)
         | Op::Add
         | Op::Scale(_)
-        | Op::ScaleConst(_)
+        | Op::ScaleConst { .. }
         | Op::Mul => Kind::Pointwise,
         Op::AvgPool(_)
         | Op::AvgPoolBack { .. }

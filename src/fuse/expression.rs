@@ -102,7 +102,7 @@ impl Expressions<'_> {
                 let factor = self.factor(scale, &scale.forward);
                 self.map.mul(x, factor)
             }
-            Op::ScaleConst(factor) => {
+            Op::ScaleConst { factor, .. } => {
                 let x = self.value(inputs[0]);
                 let factor = self.map.constant(*factor);
                 self.map.mul(x, factor)

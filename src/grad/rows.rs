@@ -54,7 +54,9 @@ impl Walk<'_> {
                 self.send(node, input(0), Op::Scale(Box::new(swapped)), &[y_adj, input(1)]);
             }
             // y = k x: x_adj = k y_adj.
-            Op::ScaleConst(factor) => self.send(node, input(0), Op::ScaleConst(factor), &[y_adj]),
+            Op::ScaleConst { factor, of } => {
+                self.send(node, input(0), Op::ScaleConst { factor, of }, &[y_adj]);
+            }
             // y = x g: x_adj = y_adj g, g_adj = y_adj x, summed over h, w where g has one number a channel.
             Op::Mul => {
                 let one_a_channel = dims(1) != dims(0);

@@ -51,7 +51,7 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         Op::AddChannel => "/with_bias",
         Op::ChannelMean => "/mean",
         Op::ChannelVariance => "/variance",
-        Op::Scale(_) | Op::ScaleConst(_) => "/factor",
+        Op::Scale(_) | Op::ScaleConst { .. } => "/factor",
         Op::SumPixels => "/pixels",
         Op::SgdMomentum { .. } => "/momentum",
         // Backward, a sum of what several readers send back.

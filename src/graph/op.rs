@@ -204,8 +204,14 @@ pub enum Op {
     Add,
     /// (x, clock): x times the forward factor; its gradient multiplies by the backward factor.
     Scale(Box<ScaleOp>),
-    /// (x): x times a number (a test-time factor).
-    ScaleConst(f64),
+    /// (x): x times a number, a test-time factor.
+    ScaleConst {
+        /// The number.
+        factor: f64,
+        /// The rule that it is the factor of, as the text calls it; printers show it, since the number may change with
+        /// the number of residuals.
+        of: String,
+    },
     /// (x, g): x * g, where g is of x's shape or C x 1 x 1.
     Mul,
     /// (x): C x 1 x 1, the sum over h, w.

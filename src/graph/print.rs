@@ -1,13 +1,22 @@
 //! A graph as text: a line a node, `NAME: OPERATION (INPUTS)  TYPE`.
 //!
-//! Lines stand in the order of execution and name nodes as [`Graph::names`] does; an input of the node's own layer is
-//! written from `…` on. A layer put in adds its own lines and changes those that read what it puts out, no other; a
-//! rule is printed as the text calls it, since its numbers change with the number of residuals.
+//! Lines stand in the order of execution and name nodes as [`Graph::names`] does. What a node reads is written as seen
+//! from its layer, so that a change of the network stays where it is made:
+//!
+//! | written | is |
+//! | --- | --- |
+//! | `…/mean`, `….weight` | a node or a parameter of the layer itself |
+//! | `….branch[0]`, `…/arm` | what leaves an arm of the residual, concat or gate itself |
+//! | `relu[0]`, `group[1]` | what leaves the part of this name before it, in the innermost row that holds both |
+//! | `↓` | what comes back, in a backward pass, from what reads the layer |
+//!
+//! So a layer put into an arm changes the one line that reads it there, and a block appended to a stage none. A rule is
+//! printed as the text calls it, since its numbers change with the number of residuals.
 
 use std::fmt;
 
 use super::op::{ConvGeometry, GateRef, Op, Output, Type};
-use super::{Graph, Node};
+use super::{Graph, Node, NodeId, Phase};
 use crate::net::{Activation, Role, Window};
 
 impl fmt::Display for Graph {
@@ -16,13 +25,51 @@ impl fmt::Display for Graph {
         for id in self.nodes() {
             let node = self.node(id);
             write!(f, "{}: {}", names[&id], node.op)?;
-            let inputs: Vec<_> = self.inputs(id).iter().map(|input| relative(&names[input], node)).collect();
+            let inputs: Vec<_> =
+                self.inputs(id).iter().map(|&input| operand(self, input, &names[&input], node)).collect();
             if !inputs.is_empty() {
                 write!(f, " ({})", inputs.join(", "))?;
             }
             writeln!(f, "  {}", node.ty)?;
         }
         Ok(())
+    }
+}
+
+/// What `node` reads, as its line writes it.
+fn operand(graph: &Graph, input: NodeId, name: &str, node: &Node) -> String {
+    let read = graph.node(input);
+    let own = read.layer == node.layer || read.layer.parent().is_some_and(|layer| layer == node.layer);
+    match (&read.op, read.phase) {
+        (Op::Parameter { .. } | Op::Momentum { .. }, _) => relative(name, node),
+        (Op::Image | Op::Target | Op::Clock | Op::Rate, _) => name.to_owned(),
+        (_, Phase::Update) => relative(name, node),
+        // The sum of what several readers send back comes from them, too.
+        (Op::Add, Phase::Backward) => "↓".to_owned(),
+        (_, Phase::Backward) if own => relative(name, node),
+        (_, Phase::Backward) => "↓".to_owned(),
+        (_, Phase::Forward) => value(name, read, node),
+    }
+}
+
+/// What leaves a layer, a part or an arm, as a line of `node` writes it.
+fn value(name: &str, read: &Node, node: &Node) -> String {
+    let parts = |of: &Node| of.layer.as_str().split('.').map(str::to_owned).collect::<Vec<_>>();
+    let (read, own) = (parts(read), parts(node));
+    let common = read.iter().zip(&own).take_while(|(a, b)| a == b).count();
+    let rest = name.strip_prefix(read.join(".").as_str()).unwrap_or_default();
+    let is_arm = |part: &str| {
+        let name = part.split('[').next().unwrap_or(part);
+        ["branch", "shortcut", "path"].contains(&name)
+    };
+    match read.get(common) {
+        // The layer itself, or the one whose parameter `node` is for.
+        None if common == own.len() => format!("…{rest}"),
+        None => format!("{}{rest}", read[common - 1]),
+        Some(part) if common == own.len() && is_arm(part) => format!("….{part}"),
+        Some(_) if common == own.len() => "…/arm".to_owned(),
+        Some(part) if read.len() == common + 1 => format!("{part}{rest}"),
+        Some(part) => part.clone(),
     }
 }
 
@@ -83,7 +130,7 @@ impl fmt::Display for Op {
             Op::ActBack(a) => write!(f, "{}", Named("ActBack", *a)),
             Op::Add => f.write_str("Add"),
             Op::Scale(scale) => write!(f, "Scale {} at {}", scale.call, scale.site),
-            Op::ScaleConst(factor) => write!(f, "ScaleConst {factor}"),
+            Op::ScaleConst { of, .. } => write!(f, "ScaleConst expected {of}"),
             Op::Mul => f.write_str("Mul"),
             Op::SumPixels => f.write_str("SumPixels"),
             Op::AvgPool(window) => write!(f, "AvgPool {}", Pool(*window)),

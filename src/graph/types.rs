@@ -33,7 +33,7 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
             equal(inputs[2], &Type::fixed(&[4])).and(same_as_first(inputs[1]))?
         }
 
-        Op::Act(_) | Op::ScaleConst(_) | Op::Shift { .. } => feature(inputs[0]).map(|_| inputs[0].clone())?,
+        Op::Act(_) | Op::ScaleConst { .. } | Op::Shift { .. } => feature(inputs[0]).map(|_| inputs[0].clone())?,
         Op::ActBack(_) | Op::Add => same_as_first(inputs[1])?,
         Op::Scale(_) => equal(inputs[1], &Type::fixed(&[4])).and(feature(inputs[0])).map(|_| inputs[0].clone())?,
         Op::Mul => {
@@ -97,7 +97,7 @@ fn arity(op: &Op) -> Option<usize> {
         Op::SumChannel
         | Op::ChannelMean
         | Op::Act(_)
-        | Op::ScaleConst(_)
+        | Op::ScaleConst { .. }
         | Op::SumPixels
         | Op::AvgPool(_)
         | Op::AvgPoolBack { .. }

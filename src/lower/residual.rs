@@ -3,8 +3,7 @@
 use super::{Lowering, Mode};
 use crate::graph::NodeId;
 use crate::graph::op::{GateRef, Op, ScaleOp};
-use crate::net::rule::Distribution;
-use crate::net::{Path, Residual, Site};
+use crate::net::{BranchGate, Path, Residual, Site};
 
 impl Lowering {
     /// shortcut(x) + the sum of the branches, each and the sum under the rules that stand there.
@@ -13,13 +12,14 @@ impl Lowering {
         let all_branches = path.child("branch");
         let mut sum = None;
         for (i, arm) in residual.branches.iter().enumerate() {
-            let sites = [arm.site.as_ref().map(|s| (s, 0)), residual.on_branches.as_ref().map(|s| (s, i))];
-            let sum_site = residual.at_sum.as_ref().map(|s| (s, 0));
             let outside = self.gates.len();
-            self.gates.extend(sites.into_iter().chain([sum_site]).flatten().filter_map(|(s, i)| gate(s, i)));
+            self.gates.extend(residual.gates(i).map(|gate| {
+                let BranchGate { site, draw, p } = gate;
+                GateRef { site: site.path.clone(), draw, p }
+            }));
             let mut y = self.body(&arm.body, x);
             self.gates.truncate(outside);
-            for (site, entry) in sites.into_iter().flatten() {
+            for (site, entry) in residual.sites_on(i) {
                 y = self.factor(site, entry, &arm.path, y);
             }
             sum = Some(match sum {
@@ -51,16 +51,10 @@ impl Lowering {
                 self.graph.add(Op::Scale(Box::new(scale)), &[x, clock], layer, span)
             }
             Mode::Test if site.rule.test[entry] == 1.0 => x,
-            Mode::Test => self.graph.add(Op::ScaleConst(site.rule.test[entry]), &[x], layer, span),
+            Mode::Test => {
+                let op = Op::ScaleConst { factor: site.rule.test[entry], of: site.call.clone() };
+                self.graph.add(op, &[x], layer, span)
+            }
         }
-    }
-}
-
-/// The gate of a rule's entry.
-fn gate(site: &Site, entry: usize) -> Option<GateRef> {
-    let draw = site.rule.gate(entry)?;
-    match site.rule.draws[draw].distribution {
-        Distribution::Bernoulli { p } => Some(GateRef { site: site.path.clone(), draw, p }),
-        Distribution::Uniform { .. } => unreachable!("a gate is a Bernoulli draw"),
     }
 }

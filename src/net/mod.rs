@@ -5,20 +5,26 @@
 //! more layer adds its own lines and changes no other. Absences: no syntax tree, no luminal, no device.
 
 mod counts;
+mod diff;
+mod find;
 mod path;
 mod print;
 pub mod recipe;
 pub mod rule;
 mod shape;
+mod skip;
 mod verify;
 
 use std::fmt;
 
 pub use counts::Counts;
+pub use diff::{Diff, Entry, Row, Weights};
+pub use find::{Part, Place};
 pub use path::Path;
 pub use recipe::Recipe;
 pub use rule::{Draw, Factor, Level, Rule};
 pub use shape::Misfit;
+pub use skip::{BranchGate, Work};
 
 use crate::source::Span;
 
@@ -351,11 +357,26 @@ pub struct Site {
     /// The rule's call as the text has it (`shakedrop(p: linear_decay(l, L))`), so that a printed network does not
     /// change at every site when a block is appended.
     pub call: String,
+    /// The values of the rule's parameters here, in their order.
+    pub arguments: Vec<Argument>,
     /// The residual's `l`; none for a rule called as a layer outside residuals.
     pub l: Option<usize>,
     /// What it multiplies.
     pub shape: Shape,
     /// The placement or call in the text.
+    pub span: Span,
+}
+
+/// A parameter of a rule at one site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Its value as the call, or the parameter's default, has it: `linear_decay(l, L)`.
+    pub expression: String,
+    /// What that is at this site.
+    pub value: String,
+    /// The expression in the text.
     pub span: Span,
 }
 

@@ -22,28 +22,55 @@ impl Path {
         self.child(&format!("{name}[{index}]"))
     }
 
+    /// What this is a part of; none for the whole model.
+    pub fn parent(&self) -> Option<Self> {
+        match self.0.rsplit_once('.') {
+            Some((outer, _)) => Some(Path(outer.to_owned())),
+            None => (!self.0.is_empty()).then(Path::root),
+        }
+    }
+
     /// As text; empty for the whole model.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether the pattern selects this path. A pattern is a dotted path in which a part `*` matches any one part, a
-    /// last part `*` also everything below, and `name` matches `name[i]` for every i.
+    /// last part `*` also everything below, a part `**` any number of parts, none included, and `name` or `name[*]`
+    /// matches `name[i]` for every i.
     pub fn matches(&self, pattern: &str) -> bool {
-        let fits = |part: &str, want: &str| {
-            want == "*" || part == want || part.split_once('[').is_some_and(|(name, _)| name == want)
-        };
-        let mut parts = self.0.split('.');
-        let mut wanted = pattern.split('.').peekable();
-        while let Some(want) = wanted.next() {
-            if !parts.next().is_some_and(|part| fits(part, want)) {
-                return false;
+        let wanted: Vec<&str> = pattern.split('.').collect();
+        let open_end = wanted.last() == Some(&"*");
+        // `reached[i]`: what is read so far can be what the first i parts of the pattern stand for.
+        let mut reached = vec![false; wanted.len() + 1];
+        reached[0] = true;
+        pass_over(&wanted, &mut reached);
+        for part in self.0.split('.') {
+            let mut next = vec![false; wanted.len() + 1];
+            next[wanted.len()] = open_end && reached[wanted.len()];
+            for (i, want) in wanted.iter().enumerate().filter(|(i, _)| reached[*i]) {
+                match *want {
+                    "**" => next[i] = true,
+                    want => next[i + 1] |= fits(part, want),
+                }
             }
-            if want == "*" && wanted.peek().is_none() {
-                return true;
-            }
+            pass_over(&wanted, &mut next);
+            reached = next;
         }
-        parts.next().is_none()
+        reached[wanted.len()]
+    }
+}
+
+/// Whether one part of a path fits one part of a pattern.
+fn fits(part: &str, want: &str) -> bool {
+    let name = want.strip_suffix("[*]").unwrap_or(want);
+    want == "*" || part == want || part.split_once('[').is_some_and(|(counted, _)| counted == name)
+}
+
+/// `**` stands for no part, too.
+fn pass_over(wanted: &[&str], reached: &mut [bool]) {
+    for (i, want) in wanted.iter().enumerate() {
+        reached[i + 1] |= reached[i] && *want == "**";
     }
 }
 
@@ -66,11 +93,30 @@ mod tests {
     #[test]
     fn patterns() {
         let path = Path::from("group[2].block[4]");
-        for pattern in ["group[2].*", "group[2].block[4]", "group.block", "*.block[4]", "*", "group.*"] {
+        for pattern in
+            ["group[2].*", "group[2].block[4]", "group.block", "*.block[4]", "*", "group.*", "group[*].block"]
+        {
             assert!(path.matches(pattern), "{pattern}");
         }
-        for pattern in ["group[1].*", "group[2]", "stem.*", "group[2].block[4].*", "grou.block"] {
+        for pattern in ["group[1].*", "group[2]", "stem.*", "group[2].block[4].*", "grou.block", "group[*]"] {
             assert!(!path.matches(pattern), "{pattern}");
         }
+    }
+
+    #[test]
+    fn two_stars_stand_for_any_number_of_parts() {
+        let path = Path::from("group[2].block[4].branch[0].inner[1]");
+        let all =
+            ["**", "group[2].**", "**.branch[0].*", "**.inner", "group.**.inner[1]", "**.**", "**.block.**", "*.**"];
+        for pattern in all {
+            assert!(path.matches(pattern), "{pattern}");
+        }
+        for pattern in ["group[1].**", "**.branch[1].*", "**.block", "group.**.inner[0]", "**.inner[1].*", "***"] {
+            assert!(!path.matches(pattern), "{pattern}");
+        }
+        assert!(Path::from("group[2]").matches("group[2].**"), "none at all is a number of parts");
+        // A pattern of many `**` costs parts times pattern, not a power of them.
+        let long = Path::from(vec!["a"; 60].join(".").as_str());
+        assert!(!long.matches(&format!("{}.b", vec!["**.a"; 30].join("."))));
     }
 }

@@ -1,7 +1,8 @@
 //! A network as text: a tree of path tails, layers as the language writes them, shapes that leave.
 //!
 //! A line depends on its own layer alone. So one more layer adds its lines, and one more block changes no other line:
-//! columns are not aligned, nothing is summed up, rules stand as their calls, not with the numbers of a site.
+//! columns are not aligned, nothing is summed up, rules stand as their calls, not with the numbers of a site, and no
+//! residual says its `l`, which counts what stands before it.
 
 use std::fmt;
 
@@ -59,12 +60,11 @@ fn group(group: &Group, outer: &Path, depth: usize, f: &mut fmt::Formatter<'_>) 
 }
 
 fn residual(residual: &Residual, outer: &Path, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let what = format_args!("l = {} -> {}", residual.l, residual.output);
     let tail = match residual.path.tail(outer) {
         "" => "residual",
         tail => tail,
     };
-    line(depth, tail, what, f)?;
+    line(depth, tail, format_args!("residual -> {}", residual.output), f)?;
     for (site, place) in [(&residual.at_sum, "at sum"), (&residual.on_branches, "on branches")] {
         site.iter().try_for_each(|site| line(depth + 1, place, format_args!("{}", site.call), f))?;
     }

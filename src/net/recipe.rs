@@ -1,5 +1,7 @@
 //! How a network is trained: data, loss, optimizer, schedule. What `train { … }` says, checked.
 
+use std::fmt;
+
 /// A training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
@@ -169,5 +171,68 @@ impl Recipe {
             }
         };
         self.schedule.iter().map(factor).fold(self.optimizer.lr, |rate, f| rate * f)
+    }
+}
+
+impl Recipe {
+    /// Its values by their paths, as text.
+    pub fn values(&self) -> Vec<(String, String)> {
+        let Recipe { model: _, data, loss, optimizer, schedule, epochs, batch, seed } = self;
+        let listed = |all: Vec<String>| if all.is_empty() { "none".to_owned() } else { all.join("; ") };
+        let Sgd { lr, momentum, nesterov, weight_decay, exempt } = optimizer;
+        let exempt = exempt.iter().map(|kind| match kind {
+            Exempt::Norm => "bn".to_owned(),
+            Exempt::Bias => "bias".to_owned(),
+        });
+        let values = [
+            ("data", data.set.to_string()),
+            ("data.augment", listed(data.augment.iter().map(Augment::to_string).collect())),
+            ("data.shuffle", data.shuffle.to_string()),
+            ("loss.smoothing", loss.smoothing.to_string()),
+            ("optimizer.lr", lr.to_string()),
+            ("optimizer.momentum", momentum.to_string()),
+            ("optimizer.nesterov", nesterov.to_string()),
+            ("optimizer.weight_decay", weight_decay.to_string()),
+            ("optimizer.weight_decay except", listed(exempt.collect())),
+            ("schedule", listed(schedule.iter().map(Schedule::to_string).collect())),
+            ("epochs", epochs.to_string()),
+            ("batch", batch.to_string()),
+            ("seed", seed.to_string()),
+        ];
+        values.into_iter().map(|(path, value)| (format!("train.{path}"), value)).collect()
+    }
+}
+
+impl fmt::Display for DataSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            DataSet::Digits | DataSet::Cifar10 { path: None } => Ok(()),
+            DataSet::Cifar10 { path: Some(path) } => write!(f, "(path: {path:?})"),
+            DataSet::Synthetic { shape, classes, images } => {
+                write!(f, "({shape}, classes: {classes}, images: {images})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Augment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Augment::PadCrop { pad } => write!(f, "pad_crop({pad})"),
+            Augment::Hflip => f.write_str("hflip"),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Schedule::Steps { after, factor } => write!(f, "steps(after: {after:?}, factor: {factor})"),
+            Schedule::Cosine { per_step } => {
+                write!(f, "cosine(per: {})", if *per_step { "step" } else { "epoch" })
+            }
+            Schedule::Warmup { epochs } => write!(f, "warmup(epochs: {epochs})"),
+        }
     }
 }

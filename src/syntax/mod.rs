@@ -75,6 +75,33 @@ pub fn parse_expr(source: SourceId, text: &str, problems: &mut Problems) -> Opti
     result.map_err(|problem| problems.push(*problem)).ok()
 }
 
+/// A stretch of text as if it stood on one line: without comments, with even white space, none inside round and square
+/// brackets, no comma before the last bracket.
+pub fn one_line(text: &str) -> String {
+    let Scan { tokens, .. } = scan::scan(text);
+    let mut line = String::with_capacity(text.len());
+    for (i, token) in tokens.iter().enumerate() {
+        let word = token.text(text);
+        let tight = |mark: &str| ["(", "["].contains(&mark);
+        let closes = [")", "]"].contains(&word);
+        if closes && line.ends_with(',') {
+            line.pop();
+        }
+        let apart = i > 0 && tokens[i - 1].end < token.start;
+        if apart && !closes && !tight(tokens[i - 1].text(text)) {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+/// The words of a text outside comments and strings: the names that it may mean among them.
+pub fn words(text: &str) -> std::collections::BTreeSet<&str> {
+    let Scan { tokens, .. } = scan::scan(text);
+    tokens.iter().filter(|t| t.kind == scan::TokenKind::Word).map(|t| t.text(text)).collect()
+}
+
 fn parse_item(
     place: &Place<'_>,
     fault: Option<items::Fault>,

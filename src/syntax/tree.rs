@@ -67,6 +67,19 @@ pub enum ItemKind {
     Train(Train),
 }
 
+impl ItemKind {
+    /// Its parameters.
+    pub fn params(&self) -> &[Param] {
+        match self {
+            ItemKind::Use(_) | ItemKind::Const(_) | ItemKind::Train(_) => &[],
+            ItemKind::Fn(function) => &function.params,
+            ItemKind::Block(block) | ItemKind::Family(block) => &block.params,
+            ItemKind::Regularizer(rule) => &rule.params,
+            ItemKind::Model(model) => &model.params,
+        }
+    }
+}
+
 /// An import.
 #[derive(Clone, Debug)]
 pub struct Use {

@@ -9,6 +9,7 @@ mod expr;
 mod item;
 pub mod program;
 mod scope;
+mod set;
 mod stmt;
 pub mod tables;
 mod train;

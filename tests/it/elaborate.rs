@@ -249,6 +249,91 @@ fn values_from_the_command_line_are_checked_like_text() {
     }
 }
 
+/// Positional arguments everywhere, a data set with arguments, no `loss`.
+const POSITIONAL: &str = "use std.resnet.{basic, projection, pad}
+const n = 3
+model M(block: block = basic, level: level = image, range: range = 0..1, name: string = \"a\") {
+    input image[3, 8, 8]
+    net { conv3x3(4); block(4); block(8); global_avg_pool; linear(4) }
+}
+train M {
+    data synthetic(3, 8, height: 8, classes: 4) { augment { pad_crop(4) } }
+    optimizer sgd { lr: 0.5 }
+    schedule { steps([5, 8], 0.1); steps([9], 0.5) }
+    epochs 10
+    batch 64
+}";
+
+#[test]
+fn any_value_of_train_is_set_by_its_path() {
+    let recipe = |sets: &[&str]| {
+        let outcome = build_with(&POSITIONAL.replace("3, 8, height: 8", "3, 8, 8"), &Files(&[]), None, sets);
+        assert!(outcome.problems.is_empty(), "{sets:?}\n{}", outcome.rendered());
+        outcome.built.expect("no problems").recipe.expect("the program trains")
+    };
+    let steps = |after: &[usize], factor| Schedule::Steps { after: after.to_vec(), factor };
+    assert_eq!(recipe(&["train.optimizer.lr=0.1*2"]).optimizer.lr, 0.1 * 2.0);
+    assert_eq!(recipe(&["train.epochs=n * 4"]).epochs, 12, "names of the program's own");
+    assert_eq!(recipe(&["train.schedule.steps.factor=0.2"]).schedule[0], steps(&[5, 8], 0.2));
+    assert_eq!(recipe(&["train.schedule.steps.after=[1, 2]"]).schedule[0], steps(&[1, 2], 0.1));
+    assert_eq!(recipe(&["train.schedule.steps[1].factor=1 / 4"]).schedule[1], steps(&[9], 0.25));
+    assert_eq!(recipe(&["train.schedule.steps=[3]"]).schedule[0], steps(&[3], 0.1), "a part's first argument");
+    assert_eq!(recipe(&["train.schedule.warmup.epochs=2"]).schedule[2], Schedule::Warmup { epochs: 2 });
+    assert_eq!(recipe(&["train.schedule.cosine.per=step"]).schedule[2], Schedule::Cosine { per_step: true });
+    let augment = |sets: &[&str]| recipe(sets).data.augment;
+    assert_eq!(augment(&["train.data.augment.pad_crop=2"]), [Augment::PadCrop { pad: 2 }]);
+    assert_eq!(augment(&["train.data.augment.pad_crop.pad=2"]), [Augment::PadCrop { pad: 2 }]);
+    assert_eq!(recipe(&["train.loss.smoothing=0.1"]).loss.smoothing, 0.1, "what the text leaves out");
+    assert!(!recipe(&["train.data.shuffle=false"]).data.shuffle);
+    assert_eq!(recipe(&["train.optimizer.momentum=0.9", "train.optimizer.momentum=0.8"]).optimizer.momentum, 0.8);
+    let images = |sets: &[&str]| match recipe(sets).data.set {
+        DataSet::Synthetic { images, .. } => images,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(images(&["train.data.images=12"]), 12);
+    assert_eq!(images(&["train.data=synthetic(3, 8, 8, 4, images: 24)", "train.data.images=36"]), 36);
+}
+
+#[test]
+fn any_parameter_of_the_model_is_set_by_its_name() {
+    let program = POSITIONAL.replace("3, 8, height: 8", "3, 8, 8");
+    let network = |sets: &[&str]| build_with(&program, &Files(&[]), None, sets).network();
+    assert!(!weights(&network(&[])).contains("block[1].shortcut.shortcut[0].conv[0].weight"));
+    let projected = network(&["model.block=basic(shortcut: projection, ..)", "model.level=pixel", "model.range=-1..1"]);
+    assert!(weights(&projected).contains("block[1].shortcut.shortcut[0].conv[0].weight"));
+    network(&["model.name=\"b // c\""]);
+}
+
+#[test]
+fn mistakes_on_the_command_line_stand_in_its_text_and_name_the_nearest_path() {
+    for (set, code, words) in [
+        ("train.optimizr.lr=0.1", "SD0501", "did you mean `train.optimizer.lr`?"),
+        ("train.schedule.stepz.factor=1", "SD0501", "did you mean `train.schedule.steps.factor`?"),
+        ("train.data.augment.pad_crp=1", "SD0501", "did you mean `train.data.augment.pad_crop`?"),
+        ("train.optimizer.decay=1", "SD0501", "`train.optimizer.weight_decay`"),
+        ("model.blok=pad", "SD0501", "did you mean `model.block`?"),
+        ("modle.block=pad", "SD0501", "did you mean `model.block`?"),
+        ("train=1", "SD0501", "name an option"),
+        ("train.schedule=1", "SD0501", "`train.schedule.steps.after`"),
+        ("train.schedule.steps.after=5", "SD0203", ""),
+        ("train.schedule.steps[7].factor=1", "SD0205", ""),
+        ("train.schedule.steps.factor=-1", "SD0210", ""),
+        ("train.loss.smoothing=1.5", "SD0210", ""),
+        ("train.epochs=1 +", "SD0101", ""),
+        ("train.epochs=m", "SD0201", ""),
+        ("model.level=pixl", "SD0201", ""),
+        ("train.data=digit", "SD0501", "did you mean `digits`?"),
+        ("=3", "SD0501", ""),
+        ("train..epochs=3", "SD0501", "did you mean `train.epochs`?"),
+    ] {
+        let program = POSITIONAL.replace("3, 8, height: 8", "3, 8, 8");
+        let outcome = build_with(&program, &Files(&[]), None, &[set]);
+        let told = outcome.rendered();
+        assert_eq!(outcome.codes(), [code], "{set}:\n{told}");
+        assert!(told.contains("--set") && told.contains(words), "{set}:\n{told}");
+    }
+}
+
 #[test]
 fn one_of_several_models_is_named() {
     let text = "model A { input image[1, 8, 8]; net { bn } }\nmodel B { net A }";

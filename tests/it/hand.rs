@@ -98,6 +98,7 @@ pub fn block(path: Path, input: Shape, l: usize, p: f64) -> Group {
         path: path.clone(),
         rule: shakedrop(p, (-1.0, 1.0), Level::Pixel),
         call: "shakedrop(p: linear_decay(l, L), level: pixel)".into(),
+        arguments: Vec::new(),
         l: Some(l),
         shape: output,
         span: nowhere(),

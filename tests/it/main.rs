@@ -2,7 +2,9 @@
 
 mod bench;
 mod bombs;
+mod changes;
 mod cli;
+mod config;
 mod counts;
 mod cpu;
 mod data;

@@ -177,6 +177,28 @@ fn gates_follow_from_the_equations() {
 }
 
 #[test]
+fn gates_of_finer_levels_are_told_apart() {
+    let gated = |level| rule(vec![bernoulli(0.75, level)], vec![div(d(0), c(0.75))]);
+    assert_eq!((gated(Level::Batch).gate(0), gated(Level::Batch).gate_at(0, Level::Image)), (Some(0), None));
+    assert_eq!((gated(Level::Image).gate(0), gated(Level::Image).gate_at(0, Level::Image)), (None, Some(0)));
+    assert_eq!(gated(Level::Pixel).gate_at(0, Level::Pixel), Some(0));
+}
+
+#[test]
+fn moments_of_the_backward_factor_are_its_own() {
+    let mut shaken = rule(vec![bernoulli(0.5, Level::Batch), uniform(0.0, 1.0, Level::Image)], vec![d(0)]);
+    shaken.backward = vec![add(d(0), mul(sub(c(1.0), d(0)), d(1)))];
+    // E = p + (1 - p) / 2; E of the square = p + (1 - p) / 3.
+    assert_eq!((shaken.mean_backward(0), shaken.mean_forward(0)), (Ok(0.75), Ok(0.5)));
+    let variance = shaken.variance_backward(0).expect("a polynomial");
+    assert!((variance - (0.5 + 0.5 / 3.0 - 0.75 * 0.75)).abs() < 1e-15);
+    let powers = rule(vec![uniform(-1.0, 2.0, Level::Image)], vec![mul(d(0), mul(d(0), d(0)))]);
+    // (2^4 - 1) / (4 * 3); (2^7 + 1) / (7 * 3) - (5 / 4)^2.
+    assert_eq!(powers.mean_forward(0), Ok(1.25));
+    assert!((powers.variance_forward(0).expect("a polynomial") - (129.0 / 21.0 - 1.5625)).abs() < 1e-13);
+}
+
+#[test]
 fn ranges_hold_every_value() {
     let shaken = shakedrop(0.5, (-1.0, 1.0), Level::Pixel);
     assert_eq!(shaken.forward[0].range(&shaken.draws), (-1.0, 1.0));

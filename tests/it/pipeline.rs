@@ -243,6 +243,85 @@ fn a_summary_counts_and_names_its_sites() {
 }
 
 #[test]
+fn a_summary_shows_one_part_in_full() {
+    let at = |path: &str| succeeds(&["summary", "examples/digits.sd", "--at", path]);
+    let site = at("group[2].pyramid_basic[2]");
+    for line in [
+        "residual, l = 9 of 9",
+        "p             linear_decay(l, L) = 0.5",
+        "gate          batch  (default, std/regularizers.sd:",
+        "forward       b0 + (1 - b0) * u1",
+        "E[forward]    0.5\n",
+        // p + (1 - p) / 2 and p + (1 - p) / 3 - E^2.
+        "E[backward]   0.75\n",
+        "Var[backward] 0.10416666666666667",
+        "not computed  never",
+    ] {
+        assert!(site.contains(line), "{line} in\n{site}");
+    }
+    let layer = at("stem.conv[0]");
+    for line in
+        ["conv3x3(16)", "in            1 x 8 x 8", "144", "16 x 1 x 3 x 3, starts as he_normal_out", "digits.sd:8"]
+    {
+        assert!(layer.contains(line), "{line} in\n{layer}");
+    }
+    let wrong = sdc(&["summary", "examples/digits.sd", "--at", "group[2].piramid_basic[2]"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `group[2].pyramid_basic[2]`?"));
+}
+
+/// Two residuals of equal work, and as much work outside them.
+const GATED: &str = "use std.regularizers.{random_drop, drop_path}
+block b { residual { branch { conv3x3(4); residual { branch { conv3x3(4) } } } } }
+model M {
+    input image[4, 8, 8]
+    net { conv3x3(4); conv3x3(4); b; global_avg_pool }
+    place RULE on b
+    place random_drop(0.5) on b.branch.residual
+}";
+
+#[test]
+fn a_summary_says_what_closed_gates_save() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("gated.sd");
+    let saved = |rule: &str| {
+        std::fs::write(&program, GATED.replace("RULE", rule)).expect("the program is written");
+        let json: serde_json::Value =
+            serde_json::from_str(&succeeds(&["summary", path(&program), "--json"])).expect("summary prints JSON");
+        (json["saved_share"].as_f64().expect("a number"), succeeds(&["summary", path(&program), "--at", "b[0]"]))
+    };
+    // Of four equal convolutions the third runs with 3/4, the fourth with 3/4 * 1/2; behind one gate an image, always.
+    let (share, at) = saved("random_drop(0.75)");
+    assert!((share - (0.25 + 0.625) / 4.0).abs() < 1e-12);
+    assert!(at.contains("with probability 25.00 %: where b0 is 0"), "{at}");
+    let (share, at) = saved("drop_path(0.75)");
+    assert!((share - 0.5 / 4.0).abs() < 1e-12);
+    assert!(at.contains("b0 is drawn per image, so its 0 closes one image while the batch goes on"), "{at}");
+}
+
+#[test]
+fn a_diff_answers_as_diff_does() {
+    let same = sdc(&["diff", "examples/digits.sd", "examples/digits.sd"]);
+    assert_eq!((same.status.code(), &same.stdout[..]), (Some(0), &b"nothing changed\n"[..]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("other.sd");
+    let text = include_str!("../../examples/digits.sd")
+        .replace("epochs 30", "epochs 40")
+        .replace("level: pixel", "level: image");
+    std::fs::write(&other, text).expect("the program is written");
+    let out = sdc(&["diff", "examples/digits.sd", path(&other)]);
+    let words = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(1));
+    for line in ["train.epochs  30 -> 40", "~ group[*].pyramid_basic[*]  (9 times)", "u1 uniform(-1..1) per image"] {
+        assert!(words.contains(line), "{line} in\n{words}");
+    }
+    let json = sdc(&["diff", "examples/digits.sd", path(&other), "--json", "--set", "train.epochs=1"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("diff prints JSON");
+    assert_eq!((&json["equal"], json["training"].as_array().map(Vec::len)), (&false.into(), Some(0)));
+    assert_eq!(sdc(&["diff", "examples/digits.sd", "does-not-exist.sd"]).status.code(), Some(2));
+}
+
+#[test]
 fn draws_are_those_of_the_step() {
     let json = |step: &str| -> serde_json::Value {
         let out = succeeds(&["draws", "examples/digits.sd", "--step", step, "--words", "--json"]);

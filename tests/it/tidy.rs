@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("typing", &["source", "diag", "num", "syntax", "stdlib", "resolve", "net"]),
     ("elaborate", &["source", "diag", "num", "syntax", "stdlib", "resolve", "typing", "net"]),
     ("docs", &["source", "diag", "syntax", "stdlib", "resolve", "typing"]),
+    ("config", &["source", "num", "syntax", "stdlib", "resolve", "typing"]),
     // graph
     ("graph", &["source", "diag", "num", "net"]),
     ("lower", &["source", "diag", "num", "net", "graph"]),
@@ -55,6 +56,7 @@ const BELOW_DRIVER: &[&str] = &[
     "typing",
     "elaborate",
     "docs",
+    "config",
     "graph",
     "lower",
     "grad",
@@ -69,8 +71,8 @@ const BELOW_DRIVER: &[&str] = &[
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
-    "source", "diag", "num", "syntax", "docs", "net", "graph", "kernel", "codegen", "device", "data", "train", "driver",
-    "bench",
+    "source", "diag", "num", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
+    "train", "driver", "bench",
 ];
 
 /// Codes that no stage reports yet.

@@ -50,7 +50,7 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
         Op::ActBack(a) => element::map(&inputs[..2], out, |x| x[0] * element::act_slope(*a, x[1])),
         Op::Add => element::map(&inputs[..2], out, |x| x[0] + x[1]),
         Op::Scale(scale) => draw::scale(scale, &draw::Clock::of(inputs[1]), inputs[0], out),
-        Op::ScaleConst(factor) => element::map(&[inputs[0]], out, |x| x[0] * factor),
+        Op::ScaleConst { factor, .. } => element::map(&[inputs[0]], out, |x| x[0] * factor),
         Op::Mul => element::mul(inputs[0], inputs[1], out),
 
         Op::SumPixels => window::sum_pixels(inputs[0], 1.0, out),

@@ -26,8 +26,7 @@ impl Rule {
     /// # Errors
     /// Where the factor is no polynomial in its draws.
     pub fn mean_forward(&self, branch: usize) -> Result<f64, NoClosedForm> {
-        let forward = Polynomial::expand(&self.forward[branch], &self.draws)?;
-        finite(forward.expectation(&self.draws).round())
+        mean(&self.forward[branch], &self.draws)
     }
 
     /// `Var[forward]` of a branch (0 for a scalar rule).
@@ -35,10 +34,23 @@ impl Rule {
     /// # Errors
     /// Where the factor is no polynomial in its draws.
     pub fn variance_forward(&self, branch: usize) -> Result<f64, NoClosedForm> {
-        let forward = Polynomial::expand(&self.forward[branch], &self.draws)?;
-        let mean = forward.expectation(&self.draws);
-        let centred = forward.add(&Polynomial::constant(mean.neg()))?;
-        finite(centred.mul(&centred, &self.draws)?.expectation(&self.draws).round()).map(|v| v.max(0.0))
+        variance(&self.forward[branch], &self.draws)
+    }
+
+    /// `E[backward]` of a branch (0 for a scalar rule).
+    ///
+    /// # Errors
+    /// Where the factor is no polynomial in its draws.
+    pub fn mean_backward(&self, branch: usize) -> Result<f64, NoClosedForm> {
+        mean(&self.backward[branch], &self.draws)
+    }
+
+    /// `Var[backward]` of a branch (0 for a scalar rule).
+    ///
+    /// # Errors
+    /// Where the factor is no polynomial in its draws.
+    pub fn variance_backward(&self, branch: usize) -> Result<f64, NoClosedForm> {
+        variance(&self.backward[branch], &self.draws)
     }
 
     /// The gate of a branch: the number of the first draw at whose 0 the branch's forward and backward factors are 0 for
@@ -46,6 +58,12 @@ impl Rule {
     /// the factors are 0 by their equations, never by what other draws happen to be. RandomDrop (Huang et al. 2016) has
     /// one; ShakeDrop has one where alpha and beta are constants 0.
     pub fn gate(&self, branch: usize) -> Option<usize> {
+        self.gate_at(branch, Level::Batch)
+    }
+
+    /// As [`gate`](Self::gate), for a draw of another level: its 0 makes both factors 0 for one image, channel or element
+    /// only, while the batch goes on.
+    pub fn gate_at(&self, branch: usize, level: Level) -> Option<usize> {
         let (forward, backward) = (self.forward.get(branch)?, self.backward.get(branch)?);
         let closes = |gate: usize| {
             let mut draws = self.draws.clone();
@@ -54,11 +72,22 @@ impl Rule {
             vanishes(forward) && vanishes(backward)
         };
         let may_gate = |draw: &Draw| match draw.distribution {
-            Distribution::Bernoulli { .. } => draw.named && draw.level == Level::Batch,
+            Distribution::Bernoulli { .. } => draw.named && draw.level == level,
             Distribution::Uniform { .. } => false,
         };
         (0..self.draws.len()).find(|&i| may_gate(&self.draws[i]) && closes(i))
     }
+}
+
+fn mean(factor: &Factor, draws: &[Draw]) -> Result<f64, NoClosedForm> {
+    finite(Polynomial::expand(factor, draws)?.expectation(draws).round())
+}
+
+fn variance(factor: &Factor, draws: &[Draw]) -> Result<f64, NoClosedForm> {
+    let factor = Polynomial::expand(factor, draws)?;
+    let mean = factor.expectation(draws);
+    let centred = factor.add(&Polynomial::constant(mean.neg()))?;
+    finite(centred.mul(&centred, draws)?.expectation(draws).round()).map(|v| v.max(0.0))
 }
 
 /// A sum of terms, each a coefficient times powers of draws: the key holds the power of each draw.

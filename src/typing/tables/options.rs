@@ -16,6 +16,16 @@ pub struct KeySpec {
     pub doc: &'static str,
 }
 
+impl KeySpec {
+    /// The option that holds where the key is left out: the first, if it may be left out at all.
+    pub fn preset(&self) -> Option<&'static OptionSpec> {
+        match &self.takes {
+            Takes::OneOf(options) if !self.required => options.first(),
+            Takes::OneOf(_) | Takes::Several(_) | Takes::Value { .. } => None,
+        }
+    }
+}
+
 /// What stands after a key.
 #[derive(Clone, Debug)]
 pub enum Takes {

@@ -211,7 +211,7 @@ pub fn conv(out: usize) -> ConvOp {
 
 fn site(path: Path, rule: Rule, l: Option<usize>, shape: Shape) -> Site {
     let call = format!("{}(…)", rule.name);
-    Site { path, rule, call, l, shape, span: span() }
+    Site { path, rule, call, arguments: vec![], l, shape, span: span() }
 }
 
 pub fn number(value: f64) -> Factor {

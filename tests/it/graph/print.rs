@@ -86,32 +86,14 @@ fn gone(old: &Graph, new: &Graph) -> Vec<String> {
 fn an_inserted_layer_changes_what_reads_it_alone() {
     let (old, new) = (training_graph(&small(2, false)), training_graph(&small(2, true)));
     let branch = "group[0].block[0].branch[0]";
-    assert_eq!(
-        gone(&old, &new),
-        // What read the relu, forward and for the weight's gradient; and what read the relu's adjoint.
-        [format!("{branch}.conv[1]"), format!("d/{branch}.conv[1].weight"), format!("d/{branch}.relu[0]")]
-    );
+    // What read the relu, forward and for the weight's gradient.
+    assert_eq!(gone(&old, &new), [format!("{branch}.conv[1]"), format!("d/{branch}.conv[1].weight")]);
 }
 
 #[test]
-fn an_appended_block_changes_what_reads_it_alone() {
-    let (old, new) = (training_graph(&small(1, false)), training_graph(&small(2, false)));
-    let (next, last) = ("group[1].block[0]", "group[0].block[0]");
-    let mut wanted = vec![
-        // The readers of the last block.
-        format!("{next}.branch[0].bn[0]"),
-        format!("{next}.branch[0].bn[0]/mean"),
-        format!("{next}.branch[0].bn[0]/variance"),
-        format!("{next}.shortcut.avg_pool[0]"),
-        // Those whose gradient needs it, and the sum of its adjoint.
-        format!("d/{next}.branch[0].bn[0]"),
-        format!("d/{next}.branch[0].bn[0].scale"),
-        format!("d/{last}/sum"),
-    ];
-    let mut gone = gone(&old, &new);
-    gone.sort();
-    wanted.sort();
-    assert_eq!(gone, wanted);
+fn an_appended_block_changes_no_line() {
+    let none: [String; 0] = [];
+    assert_eq!(gone(&training_graph(&small(1, false)), &training_graph(&small(2, false))), none);
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn at_test_a_factor_is_its_expectation() {
             .nodes()
             .iter()
             .filter_map(|&id| match graph.node(id).op {
-                Op::ScaleConst(factor) => Some(factor),
+                Op::ScaleConst { factor, .. } => Some(factor),
                 _ => None,
             })
             .collect();

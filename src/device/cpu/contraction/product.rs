@@ -82,10 +82,7 @@ pub(super) unsafe fn zeros<V: Vector, const P: usize, const R: usize>() -> Sums<
 /// # Safety
 /// The processor has the set of V; the rows may be read.
 #[inline(always)]
-pub(super) unsafe fn load<V: Vector, const P: usize, const R: usize>(
-    from: *const f32,
-    pitch: usize,
-) -> Sums<V, P, R> {
+pub(super) unsafe fn load<V: Vector, const P: usize, const R: usize>(from: *const f32, pitch: usize) -> Sums<V, P, R> {
     // SAFETY: as the caller promises.
     std::array::from_fn(|r| std::array::from_fn(|p| unsafe { V::load(from.add(r * pitch + p * V::LANES)) }))
 }

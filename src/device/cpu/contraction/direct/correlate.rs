@@ -3,7 +3,7 @@
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
-use super::super::{Around, Direction, Destination};
+use super::super::{Around, Destination, Direction};
 use super::{Grid, images_of_task, is_linear};
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};

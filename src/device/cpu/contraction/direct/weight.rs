@@ -103,9 +103,7 @@ impl ToWeight {
         let stored = self.sizes.row_len() * BLOCK;
         // SAFETY: the chunks are finished; this block's part of each, and of the result, is this task's alone.
         unsafe {
-            let part = |chunk: usize| {
-                std::slice::from_raw_parts_mut(around.shared.add(chunk * all + block * len), len)
-            };
+            let part = |chunk: usize| std::slice::from_raw_parts_mut(around.shared.add(chunk * all + block * len), len);
             let total = part(0);
             for chunk in 1..self.chunks {
                 total.iter_mut().zip(part(chunk)).for_each(|(t, x)| *t += *x);

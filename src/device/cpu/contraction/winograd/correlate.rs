@@ -3,7 +3,7 @@
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
-use super::super::{Around, Direction, Destination};
+use super::super::{Around, Destination, Direction};
 use super::group::{Group, Read};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles};
@@ -120,9 +120,7 @@ impl Routine for Weight<'_> {
             let weight = around.context.arena.add(work.weight).cast_const();
             let to = around.shared.add((block * matrix.span + from) * BLOCK);
             let (taps, tap) = match work.direction {
-                Direction::Forward => {
-                    (weight.add(block * matrix.block_len() + from * BLOCK), matrix.span * BLOCK)
-                }
+                Direction::Forward => (weight.add(block * matrix.block_len() + from * BLOCK), matrix.span * BLOCK),
                 Direction::ToInput => {
                     work.turn(weight, block, from, &mut turned);
                     (turned.as_ptr(), BLOCK * BLOCK)

@@ -80,14 +80,7 @@ unsafe fn output<V: Vector>(k: &Constants<V>, m: [V; POINTS]) -> [V; TILE] {
 fn result<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
     let (even_a, odd_a) = (y[0].fma(k.half, y[2]), y[1].fma(k.half, y[3]));
     let (even_b, odd_b) = (y[0].fma(k.two, y[2]), y[1].fma(k.two, y[3]));
-    [
-        y[0],
-        even_a.fma(k.a, odd_a),
-        even_a.fnma(k.a, odd_a),
-        even_b.fma(k.b, odd_b),
-        even_b.fnma(k.b, odd_b),
-        y[3],
-    ]
+    [y[0], even_a.fma(k.a, odd_a), even_a.fnma(k.a, odd_a), even_b.fma(k.b, odd_b), even_b.fnma(k.b, odd_b), y[3]]
 }
 
 /// G w: the rows of ±√½ are -2/3 (1, ±√½, ½), those of ±√2 are 1/6 (1, ±√2, 2).
@@ -95,23 +88,11 @@ fn result<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
 unsafe fn weight<V: Vector>(k: &Constants<V>, w: [V; TAPS]) -> [V; POINTS] {
     // SAFETY: the values show that the processor has the set.
     let (norm_a, norm_b, odd_a, odd_b) = unsafe {
-        (
-            V::splat(-2.0 / 3.0),
-            V::splat(1.0 / 6.0),
-            V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2),
-            V::splat(SQRT_2 / 6.0),
-        )
+        (V::splat(-2.0 / 3.0), V::splat(1.0 / 6.0), V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2), V::splat(SQRT_2 / 6.0))
     };
     let even_a = norm_a.mul(w[0].fma(k.half, w[2]));
     let even_b = norm_b.mul(w[0].fma(k.two, w[2]));
-    [
-        w[0],
-        even_a.fma(odd_a, w[1]),
-        even_a.fnma(odd_a, w[1]),
-        even_b.fma(odd_b, w[1]),
-        even_b.fnma(odd_b, w[1]),
-        w[2],
-    ]
+    [w[0], even_a.fma(odd_a, w[1]), even_a.fnma(odd_a, w[1]), even_b.fma(odd_b, w[1]), even_b.fnma(odd_b, w[1]), w[2]]
 }
 
 /// G^T u
@@ -119,12 +100,7 @@ unsafe fn weight<V: Vector>(k: &Constants<V>, w: [V; TAPS]) -> [V; POINTS] {
 unsafe fn weight_back<V: Vector>(k: &Constants<V>, u: [V; POINTS]) -> [V; TAPS] {
     // SAFETY: the values show that the processor has the set.
     let (norm_a, norm_b, odd_a, odd_b) = unsafe {
-        (
-            V::splat(-2.0 / 3.0),
-            V::splat(1.0 / 6.0),
-            V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2),
-            V::splat(SQRT_2 / 6.0),
-        )
+        (V::splat(-2.0 / 3.0), V::splat(1.0 / 6.0), V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2), V::splat(SQRT_2 / 6.0))
     };
     let (sum_a, difference_a) = (norm_a.mul(u[1].add(u[2])), u[1].sub(u[2]));
     let (sum_b, difference_b) = (norm_b.mul(u[3].add(u[4])), u[3].sub(u[4]));
