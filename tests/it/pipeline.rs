@@ -54,9 +54,9 @@ fn distance(got: &[f32], wanted: &[f64]) -> f64 {
     norm(&mut got.iter().zip(wanted).map(|(a, b)| f64::from(*a) - b)) / norm(&mut wanted.iter().copied())
 }
 
-#[test]
-fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
-    let (network, recipe) = built(&resnet20(), &["train.batch=4"]);
+/// The largest distance of a gradient of a first training step from the f64 graph's.
+fn worst_gradient(text: &str, sets: &[&str]) -> f64 {
+    let (network, recipe) = built(text, sets);
     let mut graphs = driver::graphs(&network, Some(&recipe));
     let mut engine = driver::compile(driver::plans(&graphs, recipe.batch), 2);
     initialise(&mut engine, &network, recipe.seed);
@@ -73,10 +73,19 @@ fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
     let loss = engine.train_step(&batch.images, &batch.targets, inputs.seed, inputs.step, 0.1);
     let outputs = graphs.train.as_mut().expect("the program trains").run(&inputs);
     assert!(distance(&[loss], &outputs[&op::Output::Loss]) < 1e-5);
-    for p in network.parameters().into_iter().filter(|p| p.role != Role::State) {
-        let error = distance(&engine.gradient(&p.path), &outputs[&op::Output::Gradient(p.path.clone())]);
-        assert!(error < 1e-3, "{}: {error:e}", p.path);
-    }
+    let weights = network.parameters().into_iter().filter(|p| p.role != Role::State);
+    let of = |path| distance(&engine.gradient(&path), &outputs[&op::Output::Gradient(path.clone())]);
+    weights.map(|p| of(p.path)).fold(0.0, f64::max)
+}
+
+#[test]
+fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
+    // One relu whose input is a rounding error from zero passes a gradient or not: one such pixel of a million moves
+    // all gradients before it by some thousandths. Of a few batches at least one has none.
+    let batches = ["train.seed=0", "train.seed=1", "train.seed=2", "train.seed=3"];
+    let worst = batches.map(|seed| worst_gradient(&resnet20(), &["train.batch=3", seed]));
+    assert!(worst.iter().all(|error| *error < 3e-2), "{worst:?}");
+    assert!(worst.iter().any(|error| *error < 1e-4), "{worst:?}");
 }
 
 /// A hash of all states after some steps of a program, the last batch of an epoch being a partial one.
