@@ -101,7 +101,14 @@ fn result<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
 fn weight<V: Vector>(k: &Constants<V>, w: [V; TAPS]) -> [V; POINTS] {
     let even_a = k.norm_a.mul(w[0].fma(k.half, w[2]));
     let even_b = k.norm_b.mul(w[0].fma(k.two, w[2]));
-    [w[0], even_a.fma(k.odd_a, w[1]), even_a.fnma(k.odd_a, w[1]), even_b.fma(k.odd_b, w[1]), even_b.fnma(k.odd_b, w[1]), w[2]]
+    [
+        w[0],
+        even_a.fma(k.odd_a, w[1]),
+        even_a.fnma(k.odd_a, w[1]),
+        even_b.fma(k.odd_b, w[1]),
+        even_b.fnma(k.odd_b, w[1]),
+        w[2],
+    ]
 }
 
 /// G^T u
