@@ -14,7 +14,7 @@ impl Path {
 
     /// `self.NAME`.
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Path(name.to_owned()) } else { Path(format!("{}.{name}", self.0)) }
+        if self.0.is_empty() { Path(name.to_owned()) } else { Path([self.as_str(), name].join(".")) }
     }
 
     /// `self.NAME[index]`.

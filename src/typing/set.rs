@@ -26,9 +26,7 @@ impl Program {
             let done = match first.text.as_str() {
                 "model" => self.set_parameter(chosen.model, set),
                 "train" => self.set_option(chosen.train, set),
-                _ => {
-                    Err(unknown(set, "a path starts with `model` or `train`", &self.paths(chosen)))
-                }
+                _ => Err(unknown(set, "a path starts with `model` or `train`", &self.paths(chosen))),
             };
             if let Err(problem) = done {
                 problems.push(*problem);
