@@ -71,7 +71,7 @@ fn any_checkpoint_is_read_or_refused() {
     let mut choices = Choices::of("fuzz.checkpoint");
     on_small_stack(|| {
         let (mut read, mut refused) = (0, 0);
-        for n in 0..rounds(1_000) {
+        for n in 0..rounds(3_000) {
             let mut bytes = whole.clone();
             for _ in 0..1 + choices.below(3) {
                 let near = if choices.once_in(4) { usize::MAX } else { header };
@@ -129,7 +129,7 @@ fn any_cifar10_folder_is_read_or_refused() {
     const RECORDS: usize = 2;
     let mut choices = Choices::of("fuzz.cifar10");
     let (mut read, mut refused) = (0, 0);
-    for n in 0..rounds(150) {
+    for n in 0..rounds(600) {
         let folder = tempfile::tempdir().expect("a folder");
         write_cifar(folder.path(), RECORDS);
         let mut files: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|e| e.path()).collect();

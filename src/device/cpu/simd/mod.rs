@@ -109,7 +109,7 @@ impl Isa {
     /// Does a routine with this set.
     ///
     /// # Safety
-    /// As the routine's maker promises; the set comes from [`Isa::detect`] or [`Isa::all`].
+    /// As the routine's maker promises; the set is one that the processor has, as from [`Isa::detect`].
     #[inline]
     pub(super) unsafe fn run<R: Routine>(self, routine: R) {
         match self {
