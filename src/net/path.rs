@@ -88,7 +88,7 @@ impl From<&str> for Path {
 
 #[cfg(test)]
 mod tests {
-    use super::Path;
+    use super::{Path, fits};
 
     #[test]
     fn patterns() {
@@ -118,5 +118,40 @@ mod tests {
         // A pattern of many `**` costs parts times pattern, not a power of them.
         let long = Path::from(vec!["a"; 60].join(".").as_str());
         assert!(!long.matches(&format!("{}.b", vec!["**.a"; 30].join("."))));
+    }
+
+    /// What a pattern means, tried in every way.
+    fn means(wanted: &[&str], parts: &[&str]) -> bool {
+        match (wanted, parts) {
+            ([], []) | (["*"], [_, ..]) => true,
+            (["**", rest @ ..], _) => means(rest, parts) || parts.split_first().is_some_and(|(_, p)| means(wanted, p)),
+            ([want, rest @ ..], [part, below @ ..]) => fits(part, want) && means(rest, below),
+            ([], [_, ..]) | ([_, ..], []) => false,
+        }
+    }
+
+    /// Every row of up to `length` of `words`.
+    fn rows<'w>(words: &[&'w str], length: usize) -> Vec<Vec<&'w str>> {
+        let mut all = vec![vec![]];
+        let mut start = 0;
+        for _ in 0..length {
+            let end = all.len();
+            for i in start..end {
+                all.extend(words.iter().map(|word| [all[i].as_slice(), &[*word]].concat()).collect::<Vec<_>>());
+            }
+            start = end;
+        }
+        all.remove(0);
+        all
+    }
+
+    #[test]
+    fn matching_tries_every_way() {
+        for parts in rows(&["a[0]", "b"], 4) {
+            let path = Path::from(parts.join(".").as_str());
+            for wanted in rows(&["a", "b", "*", "**"], 4) {
+                assert_eq!(path.matches(&wanted.join(".")), means(&wanted, &parts), "{path} and {}", wanted.join("."));
+            }
+        }
     }
 }
