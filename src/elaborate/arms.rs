@@ -55,7 +55,8 @@ impl<'a> Machine<'a> {
         }
         let branches = arms.branches;
         let (at_sum, on_branches) = (None, None);
-        line.push(Node::Residual(Residual { path, l, branches, shortcut, at_sum, on_branches, input, output, span }));
+        let residual = Residual { path, l, branches, shortcut, at_sum, on_branches, input, output, span };
+        line.push(Node::Residual(residual.into()));
         Ok(())
     }
 
@@ -116,7 +117,7 @@ impl<'a> Machine<'a> {
             return Err(self.stop(problem.here(format!("{shape} passes, and this gives {}", inner.shape))));
         }
         let arm = Arm { path: path.clone(), body: inner.nodes, output: inner.shape, site: None, span };
-        line.push(Node::Gate(Gate { path, arm, shape, span }));
+        line.push(Node::Gate(Gate { path, arm, shape, span }.into()));
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use self::line::Line;
 use self::machine::{Frame, Machine, Run, Stop};
 use self::value::Value;
 use crate::diag::{Problem, Problems, codes};
-use crate::net::{Network, Node, Path, Recipe, Shape};
+use crate::net::{Network, Path, Recipe, Shape};
 use crate::resolve::{Chosen, ItemId};
 use crate::source::{Sources, Span};
 use crate::typing::program::{Item, Model, ModelStmt, Net, Program};
@@ -185,19 +185,5 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(Draft { input, line })
-    }
-
-    /// All placements; one that is refused does not hide mistakes in the others.
-    fn placements(&mut self, frame: &mut Frame, model: &'a Model, nodes: &mut [Node]) -> Run<()> {
-        frame.input = None;
-        let mut result = Ok(());
-        for stmt in &model.body {
-            if let ModelStmt::Place(place) = stmt
-                && self.place(frame, nodes, place).is_err()
-            {
-                result = Err(Stop);
-            }
-        }
-        result
     }
 }

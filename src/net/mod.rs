@@ -108,11 +108,11 @@ pub enum Node {
     /// A stage, or a block that was called.
     Group(Group),
     /// Branches and a shortcut, summed.
-    Residual(Residual),
+    Residual(Box<Residual>),
     /// Paths, joined along the channels.
     Concat(Concat),
     /// What passes, times what the arm makes of it (squeeze-and-excitation).
-    Gate(Gate),
+    Gate(Box<Gate>),
 }
 
 /// A stage or a block.
@@ -427,14 +427,7 @@ impl Network {
 
     /// Every residual, by `l`.
     pub fn residuals(&self) -> Vec<&Residual> {
-        let mut all = Vec::with_capacity(self.residuals);
-        for_each_node(&self.body, &mut |node| {
-            if let Node::Residual(residual) = node {
-                all.push(residual);
-            }
-        });
-        all.sort_by_key(|r| r.l);
-        all
+        residuals(&self.body)
     }
 
     /// Every site of a rule, in the order of execution: a residual's branches, then its sum.
@@ -532,6 +525,18 @@ pub fn for_each_node<'a>(body: &'a [Node], visit: &mut dyn FnMut(&'a Node)) {
             Node::Gate(g) => for_each_node(&g.arm.body, visit),
         }
     }
+}
+
+/// Every residual, by `l`.
+pub fn residuals(body: &[Node]) -> Vec<&Residual> {
+    let mut all: Vec<&Residual> = Vec::new();
+    for_each_node(body, &mut |node| {
+        if let Node::Residual(residual) = node {
+            all.push(residual);
+        }
+    });
+    all.sort_by_key(|r| r.l);
+    all
 }
 
 fn collect_sites<'a>(body: &'a [Node], all: &mut Vec<&'a Site>) {

@@ -6,6 +6,8 @@
 //!
 //! One call works on as many channels as a vector has lanes; `pitch`es are floats between neighbours.
 
+#![expect(clippy::needless_range_loop, reason = "round j of a loop fills column j of every row")]
+
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use crate::device::cpu::simd::Vector;
