@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::Distribution;
-use super::{Counts, Layer, Network, Recipe, Role, Rule, Site};
+use super::{Counts, Layer, Network, Recipe, Role, Site};
 
 /// What changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -206,7 +206,10 @@ fn describe_part(network: &Network, part: &str) -> String {
 
 fn sites(a: &Network, b: &Network) -> Vec<Change> {
     let list = |n: &Network| {
-        let sites = n.sites().into_iter().map(|site| (site.path.to_string(), (describe_site(site), p(&site.rule))));
+        let sites = n
+            .sites()
+            .into_iter()
+            .map(|site| (site.path.to_string(), (describe_site(site), site.rule.gate_probability())));
         sites.collect::<Vec<_>>()
     };
     let (list_a, list_b) = (list(a), list(b));
@@ -240,14 +243,6 @@ fn describe_site(site: &Site) -> String {
     };
     let draws = draws.collect::<Vec<_>>().join(", ");
     format!("{}: forward {}; backward {}; {draws}", site.call, factors(&rule.forward), factors(&rule.backward))
-}
-
-/// The probability of a rule's first gate.
-fn p(rule: &Rule) -> Option<f64> {
-    rule.draws.iter().find_map(|draw| match draw.distribution {
-        Distribution::Bernoulli { p } => Some(p),
-        Distribution::Uniform { .. } => None,
-    })
 }
 
 /// Changes that say the same of paths that differ in numbers alone become one entry, where the first stands.

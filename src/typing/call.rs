@@ -208,7 +208,7 @@ impl Checker<'_> {
         };
         let message = format!("`{}` has no parameter `{}`", callee.name, name.text);
         let problem = Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, "");
-        let problem = match nearest(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
+        let problem = match tables::meant(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
             Some(near) => Problem { help: format!("did you mean `{near}`? {is}"), ..problem }.fix(name.span, near),
             None => Problem { help: is, ..problem },
         };

@@ -137,6 +137,17 @@ impl Checker<'_> {
             let fits = if wanted == Type::INT { inside.parse::<i64>().is_ok() } else { inside.parse::<f64>().is_ok() };
             return if fits { problem.fix(expr.span, inside) } else { problem };
         }
+        if let (Type::LEVEL | Type::INIT, ExprKind::Str(word)) = (wanted, &expr.kind)
+            && tables::word(word).is_some()
+        {
+            return Problem { help: format!("write `{word}`, without quotes"), ..problem }.fix(expr.span, word);
+        }
+        if let (Type::RANGE, ExprKind::List(ends)) = (wanted, &expr.kind)
+            && let [lo, hi] = &ends[..]
+        {
+            let range = format!("{}..{}", self.sources.text(lo.span), self.sources.text(hi.span));
+            return Problem { help: format!("write `{range}`"), ..problem }.fix(expr.span, range);
+        }
         if let (Type::BOOL, ExprKind::Int(v @ (0 | 1))) = (wanted, &expr.kind) {
             let word = if *v == 1 { "true" } else { "false" };
             return Problem { help: format!("write `{word}`"), ..problem }.fix(expr.span, word);

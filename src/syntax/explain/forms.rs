@@ -27,7 +27,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("stage", "a stage is written `stage name { … }` or `stage name[i] { … }`"),
     ("residual", "a residual is written `residual { branch { … } shortcut { … } }`"),
     ("concat", "a concat is written `concat { path { … } path { … } }`"),
-    ("scale", "a gate is written `scale { … }`"),
+    ("scale", "a gate, which multiplies what passes by what its layers make of it, is written `scale { … }`"),
     ("branch", "an arm is written `branch { … }`"),
     ("shortcut", "an arm is written `shortcut { … }`"),
     ("path", "an arm is written `path { … }`"),
