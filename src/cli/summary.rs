@@ -174,7 +174,7 @@ fn rows(table: &mut Table, body: &[Node], outer: &Path, depth: usize) {
                 arm(&residual.shortcut, residual.shortcut.body.is_empty());
             }
             Node::Concat(concat) => concat.arms.iter().for_each(|a| arm(a, a.body.is_empty())),
-            // A gate has one arm, with its own path.
+            // A gate's one arm has the path of the gate.
             Node::Gate(gate) => rows(table, &gate.arm.body, path, depth + 1),
         }
     }
