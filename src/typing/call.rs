@@ -55,7 +55,11 @@ impl Checker<'_> {
             Found::Function(function) => self.builtin(scope, function, call),
             Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Fn(_)) => self.fn_call(scope, id, call),
             Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Block(_)) => {
-                self.must_be_open(call);
+                // What the call lacks would be a second word about the same mistake.
+                if call.open.is_none() {
+                    self.must_be_open(call);
+                    return Expr::broken(call.span);
+                }
                 let args = self.item_args(scope, id, call, true);
                 Expr::new(ExprKind::Block(BlockCall::Known { block: id, args }.into()), Type::BLOCK, call.span)
             }

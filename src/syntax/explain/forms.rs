@@ -34,7 +34,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("forward", "an equation is written `forward = value`"),
     ("backward", "an equation is written `backward = value`"),
     ("test", "an equation is written `test = value`"),
-    ("input", "an input is written `input image[3, 32, 32]`"),
+    ("input", "an input is written `input image[3, 32, 32]`: channels, height, width"),
     ("net", "a network is written `net family(depth: 110)`, `net Model` or `net { … }`"),
     (
         "place",

@@ -49,6 +49,8 @@ pub fn find(m: &Mismatch<'_>) -> Option<Slip> {
         comma,
         several_in_parentheses,
         module_of_a_layer,
+        chain_of_layers,
+        rule_without_place,
         arm_alone,
         sum_of_arms,
         layer_among_arms,
@@ -284,7 +286,7 @@ fn comma(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
 fn several_in_parentheses(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     let one = m.bracket == Some(Bracket::Round) && m.expected.contains(&Rule::close_paren);
     (one && at.word == "," && !m.expected.contains(&Rule::comma)).then(|| {
-        let help = "an interval is written `-1..1`, a list `[0, 1]`";
+        let help = "an interval is written `-1..1`, a list `[0, 1]`; sizes of kernels and strides are single numbers";
         Slip::new("parentheses hold one value", "not expected here", help)
     })
 }
@@ -296,6 +298,23 @@ fn module_of_a_layer(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
         let help = format!("write the name alone, without `{}.`", at.word_before);
         Slip::new("layers and blocks are called by their names alone", "not expected here", help)
             .fix(before.start..at.found.end, "")
+    })
+}
+
+/// `conv3x3(16) -> bn` and `conv3x3(16).relu()`.
+fn chain_of_layers(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    (matches!(at.word, "." | "->") && m.expected.contains(&Rule::stmt)).then(|| {
+        let help = "what follows takes what came before it: write `;`";
+        Slip::new(format!("`{}` does not part statements", at.word), "expected `;`", help).fix(at.range(), ";")
+    })
+}
+
+/// `shakedrop on residuals` in a model.
+fn rule_without_place(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    (at.word_after == "on" && m.expected.contains(&Rule::model_stmt)).then(|| {
+        let help = format!("write `place {} on …`", at.word);
+        Slip::new("a rule stands here without `place`", "expected `place` before this", help)
+            .fix(at.found.start..at.found.start, "place ")
     })
 }
 

@@ -17,6 +17,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("swish", "silu"),
     ("adaptiveavgpool2d", "global_avg_pool"),
     ("globalaveragepooling2d", "global_avg_pool"),
+    // parameters of families
+    ("numclasses", "classes"),
+    ("widenfactor", "width"),
+    ("droprate", "dropout"),
     // parameters of layers
     ("kernelsize", "kernel"),
     ("ksize", "kernel"),
