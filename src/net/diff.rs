@@ -242,7 +242,10 @@ fn describe_site(site: &Site) -> String {
         all.iter().map(|factor| factor.equation(&rule.draws).to_string()).collect::<Vec<_>>().join(", ")
     };
     let draws = draws.collect::<Vec<_>>().join(", ");
-    format!("{}: forward {}; backward {}; {draws}", site.call, factors(&rule.forward), factors(&rule.backward))
+    // With every parameter, so that a default and its value written out are the same.
+    let arguments = site.arguments.iter().map(|a| format!("{}: {}", a.name, a.expression));
+    let call = format!("{}({})", rule.name, arguments.collect::<Vec<_>>().join(", "));
+    format!("{call}: forward {}; backward {}; {draws}", factors(&rule.forward), factors(&rule.backward))
 }
 
 /// Changes that say the same of paths that differ in numbers alone become one entry, where the first stands.

@@ -315,6 +315,10 @@ fn a_diff_answers_as_diff_does() {
     let same = sdc(&["diff", "examples/digits.sd", "examples/digits.sd"]);
     assert_eq!((same.status.code(), &same.stdout[..]), (Some(0), &b"nothing changed\n"[..]));
     let folder = tempfile::tempdir().expect("a folder");
+    let resolved = folder.path().join("resolved.sd");
+    std::fs::write(&resolved, succeeds(&["config", "examples/digits.sd"])).expect("the program is written");
+    let same = succeeds(&["diff", "examples/digits.sd", path(&resolved)]);
+    assert_eq!(same, "nothing changed\n", "defaults that are written out change nothing");
     let other = folder.path().join("other.sd");
     let text = include_str!("../../examples/digits.sd")
         .replace("epochs 30", "epochs 40")
