@@ -19,6 +19,7 @@ mod require;
 mod rule;
 mod table;
 mod value;
+mod worked;
 
 pub use machine::MAX_STEPS;
 
@@ -143,6 +144,14 @@ impl<'a> Machine<'a> {
         if shape.checked_elements().is_none() {
             let message = "an image of more than 2^31 elements";
             return Err(self.stop(Problem::error(codes::TOO_BIG, span, message, "use smaller sizes")));
+        }
+        if let [rows, columns, channels @ (1 | 3)] = sizes
+            && rows == columns
+            && columns > channels
+        {
+            let message = format!("an image of {rows} channels, {columns} rows and {channels} columns");
+            let help = format!("channels come first: `[{channels}, {rows}, {columns}]`");
+            self.problems.push(Problem::warning(codes::CHANNELS_LAST, span, message, help));
         }
         Ok(shape)
     }

@@ -235,7 +235,8 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str, read_o
         return problem;
     }
     let patterns = patterns(residuals);
-    match nearest(pattern, patterns.iter().take(MAX_COMPARED).map(String::as_str)) {
+    let known = patterns.iter().take(MAX_COMPARED).map(String::as_str).chain(["residuals"]);
+    match nearest(pattern, known) {
         Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
         None => {
             let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();

@@ -237,7 +237,14 @@ fn unknown(set: &Override, help: &str, paths: &[String]) -> Box<Problem> {
         if below.is_empty() {
             continue;
         }
-        if let Some(near) = nearest(&parts[known..].join("."), below.iter().copied()) {
+        let rest = parts[known..].join(".");
+        let near = nearest(&rest, below.iter().copied()).map(str::to_owned).or_else(|| {
+            // A path that is right but for its next part.
+            let (next, after) = rest.split_once('.')?;
+            let first = nearest(next, below.iter().map(|path| path.split('.').next().unwrap_or(path)))?;
+            Some(format!("{first}.{after}"))
+        });
+        if let Some(near) = near {
             return Box::new(Problem { help: format!("did you mean `{prefix}{near}`?"), ..problem });
         }
         if known < 2 {

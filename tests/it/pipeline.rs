@@ -257,7 +257,7 @@ fn a_summary_shows_one_part_in_full() {
     let site = at("group[2].pyramid_basic[2]");
     for line in [
         "residual, l = 9 of 9",
-        "p             linear_decay(l, L) = 0.5",
+        "p             linear_decay(l, L) = 1 - 9 / 9 * (1 - 0.5) = 0.5",
         "gate          batch  (default, std/regularizers.sd:",
         "forward       b0 + (1 - b0) * u1",
         "E[forward]    0.5\n",
@@ -277,6 +277,17 @@ fn a_summary_shows_one_part_in_full() {
     let wrong = sdc(&["summary", "examples/digits.sd", "--at", "group[2].piramid_basic[2]"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `group[2].pyramid_basic[2]`?"));
+}
+
+#[test]
+fn a_summary_puts_the_layers_of_a_gate_below_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("gate.sd");
+    let text = "model M { input image[4, 8, 8]; net { scale { global_avg_pool; linear(4); sigmoid } } }";
+    std::fs::write(&program, text).expect("the program is written");
+    let summary = succeeds(&["summary", path(&program)]);
+    let names: Vec<&str> = summary.lines().skip(3).take(4).map(|l| l.split_whitespace().next().unwrap_or("")).collect();
+    assert_eq!(names, ["scale[0]", "global_avg_pool[0]", "linear[0]", "sigmoid[0]"], "{summary}");
 }
 
 /// Two residuals of equal work, and as much work outside them.
@@ -313,6 +324,10 @@ fn a_diff_answers_as_diff_does() {
     let same = sdc(&["diff", "examples/digits.sd", "examples/digits.sd"]);
     assert_eq!((same.status.code(), &same.stdout[..]), (Some(0), &b"nothing changed\n"[..]));
     let folder = tempfile::tempdir().expect("a folder");
+    let resolved = folder.path().join("resolved.sd");
+    std::fs::write(&resolved, succeeds(&["config", "examples/digits.sd"])).expect("the program is written");
+    let same = succeeds(&["diff", "examples/digits.sd", path(&resolved)]);
+    assert_eq!(same, "nothing changed\n", "defaults that are written out change nothing");
     let other = folder.path().join("other.sd");
     let text = include_str!("../../examples/digits.sd")
         .replace("epochs 30", "epochs 40")
