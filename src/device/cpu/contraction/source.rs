@@ -88,6 +88,19 @@ impl Source {
         made
     }
 
+    /// All planes of image n, one after another: where they lie in the arena, else made at `room`.
+    ///
+    /// # Safety
+    /// `room` holds a frame a block and is the caller's alone.
+    pub(super) unsafe fn planes(&self, around: &Around<'_>, n: usize, frame: Frame, room: *mut f32) -> *const f32 {
+        for block in 1..self.blocks {
+            // SAFETY: as the caller promises.
+            unsafe { self.plane(around, n, block, frame, room.add(block * frame.len())) };
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.plane(around, n, 0, frame, room) }
+    }
+
     /// Where [`plane`](Source::plane) has made it.
     pub(super) fn made(&self, around: &Around<'_>, n: usize, block: usize, frame: Frame, room: *mut f32) -> *const f32 {
         match self.origin {

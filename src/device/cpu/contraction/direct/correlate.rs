@@ -4,7 +4,7 @@ use super::super::product::{self, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
 use super::super::{Around, Destination, Direction};
-use super::{Grid, images_of_task, is_linear};
+use super::{Band, Grid, bands, images_of_task, is_linear};
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
 
@@ -92,18 +92,13 @@ impl Correlate {
         let (source, frame) = (&self.source, self.frame);
         let plane = self.result.plane_len();
         let linear = is_linear(&self.sizes);
-        // SAFETY: the room holds the planes of a task's images. Where one lies in the arena as it is needed, so do all.
+        // SAFETY: the room holds the planes of a task's images.
         let planes = unsafe {
             if linear {
                 source.row(around, first..first + images, room);
                 room.cast_const()
             } else {
-                let mut planes = room.cast_const();
-                for block in (0..source.blocks).rev() {
-                    let at = room.add(block * frame.len());
-                    planes = source.plane(around, first, block, frame, at);
-                }
-                planes
+                source.planes(around, first, frame, room)
             }
         };
         // SAFETY: these images' planes are this task's alone; offsets come from the plan.
@@ -124,25 +119,29 @@ impl Correlate {
             write_row: self.result.width * BLOCK,
             write_site: if linear { self.result.blocks * BLOCK } else { BLOCK },
         };
-        for block in 0..self.result.blocks {
-            for grid in &self.grids {
-                let sites = if linear { images } else { grid.columns.count };
-                let work = Sites { matrix: &self.matrix, grid, sites, pitch, block, planes, weight, result };
-                // SAFETY: planes, weight and result hold what the grid names.
-                unsafe { around.isa.run(work) };
+        for grid in &self.grids {
+            let sites = if linear { images } else { grid.columns.count };
+            let floats = source.blocks * BLOCK * grid.stride * grid.stride;
+            for band in bands(grid.rows.count, sites, floats) {
+                for block in 0..self.result.blocks {
+                    let band = &band;
+                    let work = Sites { matrix: &self.matrix, grid, band, pitch, block, planes, weight, result };
+                    // SAFETY: planes, weight and result hold what the grid names.
+                    unsafe { around.isa.run(work) };
+                }
             }
-            for n in first..first + images {
-                around.finish(self.result.epilogue, n, block);
-            }
+        }
+        for n in first..first + images {
+            (0..self.result.blocks).for_each(|block| around.finish(self.result.epilogue, n, block));
         }
     }
 }
 
-/// One grid of one block of results.
+/// A band of a grid, for one block of results.
 struct Sites<'a> {
     matrix: &'a Matrix,
     grid: &'a Grid,
-    sites: usize,
+    band: &'a Band,
     pitch: Pitch,
     block: usize,
     planes: *const f32,
@@ -157,14 +156,15 @@ impl Routine for Sites<'_> {
         let (grid, pitch) = (self.grid, self.pitch);
         // SAFETY: as the maker promises.
         unsafe {
-            for row in 0..grid.rows.count {
-                let read = self.planes.add(row * grid.stride * pitch.read_row);
+            let first = self.band.columns.start;
+            for row in self.band.rows.clone() {
+                let read = self.planes.add(row * grid.stride * pitch.read_row + first * grid.stride * BLOCK);
                 let write = self.result.add(
                     self.block * pitch.write_block
                         + (grid.rows.first + row * grid.rows.step) * pitch.write_row
-                        + grid.columns.first * pitch.write_site,
+                        + (grid.columns.first + first * grid.columns.step) * pitch.write_site,
                 );
-                by_rows!(V, P, self.sites, |site| sites(&self, read, write, site));
+                by_rows!(V, P, self.band.columns.len(), |site| sites(&self, read, write, site));
             }
         }
     }

@@ -10,8 +10,10 @@ mod weight;
 pub(super) use correlate::Correlate;
 pub(super) use weight::ToWeight;
 
+use std::ops::Range;
+
 use super::source::Frame;
-use crate::kernel::Sizes;
+use crate::kernel::{BLOCK, Sizes};
 
 /// Sites whose windows hold the same taps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,29 @@ fn to_input(s: &Sizes) -> (Frame, Vec<Grid>) {
         }
     }
     (frame, grids)
+}
+
+/// Floats that a band of sites reads, at the most: they stay in the second-level cache while all results read them.
+const BAND_FLOATS: usize = 40 * 1024;
+
+/// A part of a grid's sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Band {
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// A grid in bands of whole rows, or of a part of its row where it has one alone; a site reads `floats`.
+fn bands(rows: usize, columns: usize, floats: usize) -> impl Iterator<Item = Band> {
+    // Many rows of register tiles at least, for which the weight is read once.
+    let sites = (BAND_FLOATS / floats).max(3 * BLOCK);
+    let (down, right) = if rows == 1 { (1, sites) } else { ((sites / columns).max(1), columns) };
+    let part = |from: usize, step: usize, end: usize| from..end.min(from + step);
+    (0..rows).step_by(down).flat_map(move |row| {
+        (0..columns)
+            .step_by(right)
+            .map(move |column| Band { rows: part(row, down, rows), columns: part(column, right, columns) })
+    })
 }
 
 /// Images of a task in a linear layer.

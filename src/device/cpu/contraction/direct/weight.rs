@@ -4,7 +4,7 @@ use super::super::product::{self, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
-use super::{Grid, images_of_task, is_linear};
+use super::{Band, Grid, bands, images_of_task, is_linear};
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
 
@@ -41,13 +41,13 @@ impl ToWeight {
         Frame { before: 0, height: self.dy.height, width: self.dy.width }
     }
 
-    /// Floats that a worker needs: a plane of x (all planes in a linear layer), and the planes of dy.
+    /// Floats that a worker needs: the planes of x and of dy.
     pub(in super::super) fn room(&self) -> usize {
         self.x_room() + images_of_task(&self.sizes) * self.dy.blocks * self.dy.plane_len()
     }
 
     fn x_room(&self) -> usize {
-        self.frame.len() * if is_linear(&self.sizes) { images_of_task(&self.sizes) * self.x.blocks } else { 1 }
+        images_of_task(&self.sizes) * self.x.blocks * self.frame.len()
     }
 
     /// Floats that all workers share: each chunk's sum.
@@ -69,29 +69,26 @@ impl ToWeight {
             std::ptr::write_bytes(sum, 0, self.matrix.len());
             let y_room = room.add(self.x_room());
             let images = images_of(chunk, self.chunks, images);
-            if is_linear(&self.sizes) {
-                for first in images.clone().step_by(images_of_task(&self.sizes)) {
+            for first in images.clone().step_by(images_of_task(&self.sizes)) {
+                let image = if is_linear(&self.sizes) {
                     let row = first..images.end.min(first + images_of_task(&self.sizes));
                     self.x.row(around, row.clone(), room);
                     self.dy.row(around, row.clone(), y_room);
                     let plane = row.len() * BLOCK;
-                    for from in 0..self.x.blocks {
-                        let x = room.add(from * plane);
-                        around.isa.run(Image { work: self, from, x, dy: y_room, columns: row.len(), plane, sum });
+                    Image { x: room, x_plane: plane, dy: y_room, dy_plane: plane, columns: row.len() }
+                } else {
+                    Image {
+                        x: self.x.planes(around, first, self.frame, room),
+                        x_plane: self.frame.len(),
+                        dy: self.dy.planes(around, first, self.y_frame(), y_room),
+                        dy_plane: self.dy.plane_len(),
+                        columns: self.grid.columns.count,
                     }
-                }
-                return;
-            }
-            for n in images {
-                let mut dy = y_room.cast_const();
-                for block in (0..self.dy.blocks).rev() {
-                    let at = y_room.add(block * self.dy.plane_len());
-                    dy = self.dy.plane(around, n, block, self.y_frame(), at);
-                }
-                let (columns, plane) = (self.grid.columns.count, self.dy.plane_len());
-                for from in 0..self.x.blocks {
-                    let x = self.x.plane(around, n, from, self.frame, room);
-                    around.isa.run(Image { work: self, from, x, dy, columns, plane, sum });
+                };
+                let (stride, rows) = (self.grid.stride, self.grid.rows.count);
+                let floats = (self.x.blocks * stride * stride + self.dy.blocks) * BLOCK;
+                for band in bands(rows, image.columns, floats) {
+                    around.isa.run(Products { work: self, image: &image, band: &band, sum });
                 }
             }
         }
@@ -118,38 +115,45 @@ impl ToWeight {
     }
 }
 
-/// A block of x's channels of one image, with all results that read it.
-struct Image<'a> {
-    work: &'a ToWeight,
-    from: usize,
+/// The planes of x and of dy of an image, or of images of one pixel taken as one.
+struct Image {
     x: *const f32,
+    /// Floats of a plane of x.
+    x_plane: usize,
     dy: *const f32,
+    /// Floats of a plane of dy.
+    dy_plane: usize,
     /// Sites of a row.
     columns: usize,
-    /// Floats of a plane of dy.
-    plane: usize,
+}
+
+/// Adds a band's products to a sum.
+struct Products<'a> {
+    work: &'a ToWeight,
+    image: &'a Image,
+    band: &'a Band,
     sum: *mut f32,
 }
 
-impl Routine for Image<'_> {
+impl Routine for Products<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let matrix = &self.work.matrix;
+        let (matrix, image) = (&self.work.matrix, self.image);
         for block in 0..matrix.blocks() {
             let channels = matrix.channels(block);
-            if !channels.contains(&(self.from * BLOCK)) {
-                continue;
-            }
-            let count = BLOCK.min(channels.end - self.from * BLOCK);
-            // SAFETY: as the maker promises.
-            unsafe {
-                let dy = self.dy.add(block * self.plane);
-                for tap in &self.work.grid.taps {
-                    let place = tap.tap * matrix.span + self.from * BLOCK - channels.start;
-                    let sum = self.sum.add(block * matrix.block_len() + place * BLOCK);
-                    let x = self.x.add(tap.row * self.work.frame.row() + tap.column * BLOCK);
-                    by_rows!(V, P, count, |c| channels_of_tap(&self, x, dy, sum, c));
+            for from in channels.clone().step_by(BLOCK) {
+                let count = BLOCK.min(channels.end - from);
+                // SAFETY: as the maker promises.
+                unsafe {
+                    let dy = image.dy.add(block * image.dy_plane);
+                    let x = image.x.add(from / BLOCK * image.x_plane);
+                    for tap in &self.work.grid.taps {
+                        let place = tap.tap * matrix.span + from - channels.start;
+                        let sum = self.sum.add(block * matrix.block_len() + place * BLOCK);
+                        let x = x.add(tap.row * self.work.frame.row() + tap.column * BLOCK);
+                        by_rows!(V, P, count, |c| channels_of_tap(&self, x, dy, sum, c));
+                    }
                 }
             }
         }
@@ -159,31 +163,32 @@ impl Routine for Image<'_> {
 /// R channels of x from `c`, for one tap and one block of results.
 ///
 /// # Safety
-/// As for [`Image`]; `x` is the tap's first pixel, `dy` the block's plane, `sum` the block's sums for the tap.
+/// As for [`Products`]; `x` is the tap's first pixel, `dy` the block's plane, `sum` the block's sums for the tap.
 #[inline(always)]
 unsafe fn channels_of_tap<V: Vector, const P: usize, const R: usize>(
-    image: &Image<'_>,
+    products: &Products<'_>,
     x: *const f32,
     dy: *const f32,
     sum: *mut f32,
     c: usize,
 ) {
-    let grid = &image.work.grid;
-    let row = grid.stride * image.work.frame.row();
+    let (grid, band) = (&products.work.grid, products.band);
+    let row = grid.stride * products.work.frame.row();
     let step = grid.stride * BLOCK;
+    let (first, count) = (band.columns.start, band.columns.len());
     // SAFETY: as the caller promises.
     unsafe {
         let sum = sum.add(c * BLOCK);
         let mut sums = product::load::<V, P, R>(sum, BLOCK);
-        for y in 0..grid.rows.count {
-            let start = x.add(y * row + c);
-            let lanes = dy.add(y * image.columns * BLOCK);
+        for y in band.rows.clone() {
+            let start = x.add(y * row + first * step + c);
+            let lanes = dy.add((y * products.image.columns + first) * BLOCK);
             if step == BLOCK {
                 // The common distance as a number that the compiler knows.
                 let scalars = Scalars { start, row: 1, step: BLOCK };
-                product::accumulate::<V, P, R>(&mut sums, scalars, lanes, image.columns);
+                product::accumulate::<V, P, R>(&mut sums, scalars, lanes, count);
             } else {
-                product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: 1, step }, lanes, image.columns);
+                product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: 1, step }, lanes, count);
             }
         }
         product::store(&sums, sum, BLOCK);
