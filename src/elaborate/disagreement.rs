@@ -98,7 +98,8 @@ impl<'a> Machine<'a> {
         let help = format!("a shortcut that fits{in_its_place}: `{projection}`{padded}");
         let problem = Problem { help, ..problem };
         // Numbers in a block are those of one call.
-        if summed.has_shortcut() || (words.width.is_none() && !self.trace.is_empty()) {
+        let of_one_call = !self.trace.is_empty() && (words.width.is_none() || down > 1 && words.stride.is_none());
+        if summed.has_shortcut() || of_one_call {
             return problem;
         }
         match insertion(self.sources, summed.span, &projection) {

@@ -139,9 +139,9 @@ fn a_mended_file_keeps_its_permissions_and_its_link() {
 
 #[test]
 fn a_fix_that_does_not_help_is_not_kept() {
-    // The projection that fits the first of two calls has the wrong width for the second.
-    let text = "block b {\n    residual { branch { let w = 2 * in.channels; conv3x3(w); bn } }\n}\n\nmodel M {\n    \
-                input image[3, 8, 8]\n    net { b; b }\n}\n";
+    // The projection that fits the first of two calls has the wrong stride for the second.
+    let text = "block b(s: int) {\n    residual { branch { conv3x3(6); max_pool(s) } }\n}\n\nmodel M {\n    \
+                input image[3, 8, 8]\n    net { b(1); b(2) }\n}\n";
     let (_folder, path) = program(text);
     let outcome = check(text, &NoFiles);
     let fix = outcome.problems.sorted()[0].fix.clone().expect("a projection is proposed");
