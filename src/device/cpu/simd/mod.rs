@@ -144,6 +144,7 @@ mod tests {
     }
 
     impl Routine for All<'_> {
+        // SAFETY: the rows are whole.
         #[inline(always)]
         unsafe fn run<V: Vector, const P: usize>(self) {
             for at in (0..P).map(|p| p * V::LANES) {
