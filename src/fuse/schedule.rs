@@ -425,8 +425,7 @@ impl Schedule<'_> {
         self.piece(self.names[&id].clone(), id, Domain::Channel { channels }, build);
     }
 
-    /// Builds a piece of node `id` into the kernel that made the last of what it reads, or into the last kernel of all,
-    /// where its domain is the same and nothing stands between; else into a kernel of its own.
+    /// Builds a piece of node `id` into its host, or into a kernel of its own.
     fn piece(&mut self, name: String, id: NodeId, domain: Domain, build: impl Fn(&mut Expressions<'_>) -> Vec<Kept>) {
         let need = self.need(id);
         let alone = self.built(name, MapBuilder::new("", domain), BTreeMap::new(), &[], &build);
@@ -503,7 +502,8 @@ impl Schedule<'_> {
         missing
     }
 
-    /// The kernel that a piece joins. It runs wherever the piece matters; vectors a channel are so small that they only
+    /// The kernel that a piece joins: the one that made the last of what it reads, the last of all, or a map between them
+    /// that goes over the same memory. It runs wherever the piece matters; vectors a channel are so small that they only
     /// join what runs in the same steps.
     fn host(&self, alone: &Map, need: &[Draw]) -> Option<usize> {
         let latest = alone.reads().iter().filter_map(|id| self.producers.get(id)).max().copied()?;
@@ -532,7 +532,13 @@ impl Schedule<'_> {
             runs && domain == Some(alone.domain) && !elsewhere
         };
         let last = self.kernels.len() - 1;
-        [latest, last].into_iter().find(|number| fits(*number))
+        let points: Vec<&Expr> =
+            alone.exprs.iter().filter(|expr| matches!(expr, Expr::Load { at: Place::Point, .. })).collect();
+        let shares = |number: &usize| match &self.kernels[*number].body {
+            OpenBody::Map(piece) => piece.map.exprs().iter().any(|expr| points.contains(&expr)),
+            OpenBody::Contraction(..) => false,
+        };
+        [latest, last].into_iter().chain((latest..last).filter(shares)).find(|number| fits(*number))
     }
 
     fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {

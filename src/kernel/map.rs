@@ -401,6 +401,11 @@ impl MapBuilder {
         self.map.stores.push(Store { target, value });
     }
 
+    /// What it computes so far.
+    pub fn exprs(&self) -> &[Expr] {
+        &self.map.exprs
+    }
+
     /// What it keeps so far.
     pub fn stores(&self) -> &[Store] {
         &self.map.stores
