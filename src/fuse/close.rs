@@ -3,7 +3,8 @@
 //! Weights of one branch lie side by side, so one kernel clears all that the optimizer treats alike.
 
 use super::expression::draws;
-use super::schedule::{Open, Schedule};
+use super::piece::Open;
+use super::schedule::Schedule;
 use crate::graph::op::Op;
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{BufferId, Domain, Draw, Lifetime, MapBuilder, Place, Size, Target, When};
