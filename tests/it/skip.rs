@@ -260,6 +260,50 @@ fn open_or_closed_the_engine_agrees_with_the_f64_graph() {
     }
 }
 
+/// Where a branch meets what is outside: its sum with the shortcut, what it sends back to the block's input, and the
+/// gradients of its weights.
+#[test]
+fn the_graph_says_where_a_closed_branch_counts_as_0() {
+    let network = on_images(|s| {
+        s.residual(drop_at_sum(0.5), &[&basic(16, 1)], &identity).relu();
+    });
+    let (train, _) = graphs(&network, &sgd(), PLAIN);
+    let text = train.to_string();
+    let mut gated: Vec<_> = text.lines().filter_map(|line| line.split_once(": Gated unless block[0]")).collect();
+    gated.sort();
+    let names: Vec<_> = gated.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [
+            "block[0].branch/gated",
+            "d/block[0].branch[0].bn[0].scale/gated",
+            "d/block[0].branch[0].bn[0].shift/gated",
+            "d/block[0].branch[0].bn[1].scale/gated",
+            "d/block[0].branch[0].bn[1].shift/gated",
+            "d/block[0].branch[0].conv[0].weight/gated",
+            "d/block[0].branch[0].conv[0]/gated",
+            "d/block[0].branch[0].conv[1].weight/gated",
+        ]
+    );
+}
+
+#[test]
+fn a_plan_that_reads_what_a_closed_gate_leaves_out_is_refused() {
+    let (_, network) = networks().into_iter().find(|(name, _)| *name == "basic").expect("one of the networks");
+    let (train, _) = graphs(&network, &sgd(), PLAIN);
+    let good = plan(&train);
+    let gate = good.kernels.iter().find_map(|k| k.when.gates().first().copied()).expect("a gate");
+    let refused = |change: &dyn Fn(&mut Plan), word: &str| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        let problem = bad.verify().expect_err("the plan is wrong");
+        assert!(problem.contains(word), "{problem}");
+    };
+    refused(&|plan| plan.kernels[0].when = When::Open(vec![gate]), "which a closed gate leaves unwritten");
+    let finer = sdc::kernel::Draw { level: Level::Image, ..gate };
+    refused(&|plan| plan.kernels[0].when = When::Closed(vec![finer]), "a draw that is no gate");
+}
+
 /// Behind a closed gate gradients are 0, and weights and momenta go on as the optimizer says.
 #[test]
 fn a_closed_branch_decays_and_may_hold_anything() {
