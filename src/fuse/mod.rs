@@ -1,6 +1,6 @@
 //! A graph to a plan: which values are kept, which are computed where they are read, and which kernels that makes.
 //!
-//! 1. [`persistent`] lays out what outlives a step, once for all plans of a network.
+//! 1. [`persistent()`] lays out what outlives a step, once for all plans of a network.
 //! 2. `decide` says which nodes are stored. Contractions and reductions always are; an element-wise value is computed
 //!    again by each reader where that moves less memory than keeping it.
 //! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece (`piece`) joins the kernel that made the
