@@ -51,8 +51,8 @@
 //!
 //! - Fully connected layers are convolutions with one tap on a 1 x 1 image, so there is one kind of contraction.
 //! - The batch's size is a number of the step: one plan serves every batch up to its own, the last partial one included.
-//! - A convolution's weight lies in the plan as `[out][tap][in]`, padded to sixteen channels; checkpoints hold it as
-//!   out x in x kernel x kernel.
+//! - A convolution's weight lies in the plan as `[out/16][tap][in][16]`, its outputs padded to sixteen; checkpoints hold
+//!   it as out x in x kernel x kernel.
 //! - Gradients have places of their own at the front of the arena beside weights and momenta, so that one kernel updates
 //!   every weight that the optimizer treats alike.
 //! - A relu's mask is taken from its output where that is stored: both are above 0 together.

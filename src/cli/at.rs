@@ -149,23 +149,27 @@ fn site_text(site: &Site, place: Place, network: &Network, sources: &Sources, ou
         let shared = if draw.named { ", one draw for both passes" } else { "" };
         line(out, &rule.draw_name(i), format!("{} per {}{shared}", draw.distribution, draw.level));
     }
-    let many = rule.forward.len() > 1;
     for i in 0..rule.forward.len() {
-        let name = |word: &str| if many { format!("{word}[{i}]") } else { word.to_owned() };
-        line(out, &name("forward"), rule.forward[i].equation(&rule.draws));
-        line(out, &name("backward"), rule.backward[i].equation(&rule.draws));
-        line(out, &name("test"), rule.test[i]);
-        line(out, &name("E[forward]"), moment(rule.mean_forward(i)));
-        line(out, &name("Var[forward]"), moment(rule.variance_forward(i)));
-        line(out, &name("E[backward]"), moment(rule.mean_backward(i)));
-        line(out, &name("Var[backward]"), moment(rule.variance_backward(i)));
-        line(out, &name("not computed"), skipped(site, i));
+        if rule.forward.len() > 1 {
+            let branch = format!("branch[{i}]");
+            line(out, &branch, format!("is multiplied by factor {} of {}", i + 1, rule.forward.len()));
+        }
+        line(out, "forward", rule.forward[i].equation(&rule.draws));
+        line(out, "backward", rule.backward[i].equation(&rule.draws));
+        line(out, "test", rule.test[i]);
+        line(out, "E[forward]", moment(rule.mean_forward(i)));
+        line(out, "Var[forward]", moment(rule.variance_forward(i)));
+        line(out, "E[backward]", moment(rule.mean_backward(i)));
+        line(out, "Var[backward]", moment(rule.variance_backward(i)));
+        line(out, "not computed", skipped(site, i));
     }
 }
 
 fn argument_text(argument: &Argument, sources: &Sources, placed: Span) -> String {
-    let Argument { expression, value, span, .. } = argument;
-    let value = if expression == value { value.clone() } else { format!("{expression} = {value}") };
+    let Argument { expression, worked, value, span, .. } = argument;
+    let mut steps = vec![expression.as_str(), worked, value];
+    steps.dedup();
+    let value = steps.join(" = ");
     match span.source == placed.source && placed.start <= span.start && span.end <= placed.end {
         true => value,
         false => format!("{value}  (default, {})", sources.locate(*span)),
@@ -248,7 +252,7 @@ fn site_json(site: &Site, sources: &Sources) -> Value {
         })
     };
     let arguments = site.arguments.iter().map(
-        |a| json!({ "name": a.name, "expression": a.expression, "value": a.value, "text": sources.locate(a.span) }),
+        |a| json!({ "name": a.name, "expression": a.expression, "worked": a.worked, "value": a.value, "text": sources.locate(a.span) }),
     );
     let draws = rule.draws.iter().enumerate().map(|(i, draw)| {
         json!({ "name": rule.draw_name(i), "from": draw.distribution.to_string(), "level": draw.level.name() })

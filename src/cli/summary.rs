@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::table::{Align, Table};
 use super::{Chosen, Format, at, failed, print, report, threads};
 use crate::driver::{self, Built, Input, Session};
-use crate::net::rule::Distribution;
-use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Rule, Site};
+use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Site};
 
 /// Show a network: layers, shapes, parameters, multiply-adds, rules, memory.
 #[derive(clap::Args)]
@@ -72,7 +71,7 @@ pub fn to_text(network: &Network, memory: Option<(u64, usize)>) -> String {
         ]);
         for site in &sites {
             let l = site.l.map_or(String::new(), |l| l.to_string());
-            let p = probability(&site.rule).map_or(String::new(), |p| format!("{p:.6}"));
+            let p = site.rule.gate_probability().map_or(String::new(), |p| format!("{p:.6}"));
             let variances = (0..site.rule.forward.len()).map(|branch| match site.rule.variance_forward(branch) {
                 Ok(v) => format!("{v:.6}"),
                 Err(_) => "no closed form".to_owned(),
@@ -136,17 +135,9 @@ fn site_json(site: &Site) -> Value {
         "path": site.path.as_str(),
         "l": site.l,
         "rule": site.rule.name,
-        "p": probability(&site.rule),
+        "p": site.rule.gate_probability(),
         "test_factor": one_or_list(site.rule.test.iter().map(|t| json!(t)).collect()),
         "variance": one_or_list(variances.collect()),
-    })
-}
-
-/// P(b = 1) of a rule's first Bernoulli draw.
-fn probability(rule: &Rule) -> Option<f64> {
-    rule.draws.iter().find_map(|draw| match draw.distribution {
-        Distribution::Bernoulli { p } => Some(p),
-        Distribution::Uniform { .. } => None,
     })
 }
 
@@ -183,7 +174,8 @@ fn rows(table: &mut Table, body: &[Node], outer: &Path, depth: usize) {
                 arm(&residual.shortcut, residual.shortcut.body.is_empty());
             }
             Node::Concat(concat) => concat.arms.iter().for_each(|a| arm(a, a.body.is_empty())),
-            Node::Gate(gate) => arm(&gate.arm, false),
+            // A gate's one arm has the path of the gate.
+            Node::Gate(gate) => rows(table, &gate.arm.body, path, depth + 1),
         }
     }
 }

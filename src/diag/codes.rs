@@ -64,6 +64,8 @@ codes! {
     RISING_DECAY = "SD0603": "A probability to keep that rises with depth.";
     NEVER_KEPT = "SD0604": "A branch that never counts: its forward factor is always 0.";
     FIRST_KEPT = "SD0605": "A formula that always keeps the first residual, as if `l` began at 0.";
+    CHANNELS_LAST = "SD0606": "An input whose channels seem to stand last.";
+    LATE_STEP = "SD0607": "A change of the rate that training does not reach.";
     CANNOT_READ = "SD0901": "A file that cannot be read.";
     CANNOT_WRITE = "SD0902": "A file or folder that cannot be written.";
     DATA_DAMAGED = "SD0903": "A data file that is missing, cut off or damaged.";

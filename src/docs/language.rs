@@ -2,6 +2,7 @@
 
 use super::{Entry, Param, Part};
 use crate::syntax::FORMS;
+use crate::typing::Type;
 use crate::typing::tables::{self, FunctionSpec, KeySpec, LayerSpec, OptionSpec, ParamSpec, Preset, Takes, Word};
 
 /// A layer.
@@ -83,6 +84,45 @@ pub fn form(word: &str, form: &str) -> Entry {
     }
 }
 
+/// Words inside statements, and what is known in an expression, with what they mean.
+const INSIDE: &[(&str, &str)] = &[
+    (
+        "l",
+        "The place of a residual among all `L` of the model, from 1, in the order of the text. Known in the arguments of \
+         `place`, in `where`, and in the defaults of a rule's parameters.",
+    ),
+    ("L", "The number of the model's residuals. Known where `l` is."),
+    (
+        "residuals",
+        "Every residual of the model, in `place rule on residuals`. A path pattern selects some: `group[2].*`, `**.block`; \
+         `*` stands for one part of a path, `**` for any number of them, a name without a number for every number.",
+    ),
+    (
+        "where",
+        "Narrows a placement: `place rule on residuals where channels >= 128 and l < L`. `channels`, `height` and `width` \
+         are those of the residual's output.",
+    ),
+    (
+        "at",
+        "Where a rule with one factor stands: `at sum`, the default, behind the sum of the branches and before the \
+         shortcut is added; `at branch` on each branch, with draws of its own.",
+    ),
+    ("per", "How finely a number is drawn, `bernoulli(p, per: batch)`: `batch`, `image`, `channel` or `pixel`."),
+    ("as", "Names a layer or a part, `conv3x3(w) as mid`, so that its path stays when others come before it."),
+    ("in", "The shape that reaches a statement: `in.channels`, `in.height`, `in.width`."),
+];
+
+/// A type.
+fn ty(name: &str, ty: Type) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        kind: "a type".to_owned(),
+        signature: name.to_owned(),
+        paragraphs: vec![format!("Such a value is {}.", ty.with_article())],
+        ..Entry::default()
+    }
+}
+
 /// One of the things that the option `owner` takes.
 pub fn option(option: &OptionSpec, owner: &str) -> Entry {
     let later = if option.runs { "" } else { ", which this version cannot run yet" };
@@ -115,6 +155,18 @@ pub fn all() -> Vec<Entry> {
     all.extend(tables::FUNCTIONS.iter().map(function));
     all.extend(tables::words().iter().map(|(name, w, doc)| word(name, *w, doc)));
     all.extend(FORMS.iter().filter(|(word, _)| *word != "train").map(|(word, text)| form(word, text)));
+    let inside = |(word, meaning): &(&str, &str)| Entry {
+        name: (*word).to_owned(),
+        kind: "a word of the language".to_owned(),
+        signature: (*word).to_owned(),
+        paragraphs: vec![(*meaning).to_owned()],
+        ..Entry::default()
+    };
+    all.extend(INSIDE.iter().map(inside));
+    // A word that begins an item or an option, as `block` does, keeps that meaning.
+    all.extend(
+        Type::NAMED.iter().filter(|(name, _)| FORMS.iter().all(|(word, _)| word != name)).map(|(n, t)| ty(n, *t)),
+    );
     all.push(train());
     keys(tables::TRAIN_KEYS, "train", &mut all);
     all

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::source::{Sources, Span};
+use crate::syntax::one_line;
 use crate::syntax::tree::{BinaryOp, Call, Expr, ExprKind, FactorKind, Regularizer, RuleStmt, UnaryOp};
 
 /// The mean of `forward`; none where this has no formula for it.
@@ -142,9 +143,9 @@ impl<'a> Reader<'a> {
             ExprKind::Binary(BinaryOp::Mul, a, b) => self.plain(a).mul(self.plain(b)),
             ExprKind::Binary(BinaryOp::Div, a, b) => self.plain(a).div(self.plain(b)),
             ExprKind::Binary(..) | ExprKind::Unary(..) | ExprKind::If(..) | ExprKind::Range(..) => {
-                Formula::Text(super::one_line(self.sources.text(e.span)), false)
+                Formula::Text(one_line(self.sources.text(e.span)), false)
             }
-            _ => Formula::Text(super::one_line(self.sources.text(e.span)), true),
+            _ => Formula::Text(one_line(self.sources.text(e.span)), true),
         }
     }
 

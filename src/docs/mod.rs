@@ -16,6 +16,7 @@ pub use search::{Shelf, proposals};
 
 use crate::resolve::{item_name, item_params, item_signature};
 use crate::source::Sources;
+use crate::syntax::one_line;
 use crate::syntax::tree::{self, FactorKind, ItemKind, RuleStmt};
 
 /// What a name means.
@@ -96,7 +97,13 @@ pub fn item(item: &tree::Item, module: &str, sources: &Sources) -> Option<Entry>
         params: item_params(&item.kind).iter().map(|p| param(p, sources)).collect(),
         equations: match &item.kind {
             ItemKind::Regularizer(rule) => equations(rule, sources),
-            _ => Vec::new(),
+            ItemKind::Fn(f) => vec![body(f, sources)],
+            ItemKind::Use(_)
+            | ItemKind::Train(_)
+            | ItemKind::Const(_)
+            | ItemKind::Block(_)
+            | ItemKind::Family(_)
+            | ItemKind::Model(_) => Vec::new(),
         },
         parts: Vec::new(),
     })
@@ -123,6 +130,12 @@ fn param(param: &tree::Param, sources: &Sources) -> Param {
         preset: param.default.as_ref().map(|d| one_line(sources.text(d.span))),
         doc: String::new(),
     }
+}
+
+/// `f(a, b) = …`
+fn body(f: &tree::Fn, sources: &Sources) -> String {
+    let params: Vec<&str> = f.params.iter().map(|p| p.name.text.as_str()).collect();
+    format!("{}({}) = {}", f.name.text, params.join(", "), one_line(sources.text(f.body.span)))
 }
 
 /// The statements of a rule as its text has them, and the mean of `forward` where the text does not say `test`.
@@ -153,7 +166,7 @@ fn heading(file: &tree::File, sources: &Sources) -> Option<String> {
 /// Lines of documentation as paragraphs: an empty line parts two.
 fn paragraphs(doc: &[String]) -> Vec<String> {
     let parts = doc.split(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
-    parts.map(|lines| one_line(&lines.join(" "))).collect()
+    parts.map(|lines| lines.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ")).collect()
 }
 
 /// Up to the first full stop behind which a new sentence begins.
@@ -164,9 +177,4 @@ fn first_sentence(text: &str) -> &str {
         begins.is_some_and(|c| c.is_uppercase() || c == '`') && !text[..*at].ends_with("et al")
     };
     text.match_indices(". ").map(|(at, _)| at).find(ends).map_or(text, |at| &text[..=at])
-}
-
-/// A text without its line breaks and indentation.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use super::disagreement::Summed;
 use super::line::Line;
-use super::machine::{Frame, Machine, Run};
+use super::machine::{Frame, Machine, Run, Stop};
 use crate::diag::{Problem, codes};
 use crate::net::{Arm, Concat, Gate, MAX_ELEMENTS, Node, Path, Residual, Shape};
 use crate::source::Span;
@@ -34,6 +34,10 @@ impl<'a> Machine<'a> {
         let outer = self.built.inside.replace(l);
         let (text, arms) = (arms, self.arms(frame, line.shape, &path, arms)?);
         self.built.inside = outer;
+        // An arm of another kind has been refused; what it was meant to be is not known.
+        if !arms.paths.is_empty() {
+            return Err(Stop);
+        }
         let input = line.shape;
         self.claim_arms(line, &path, arms.branches.iter().chain(&arms.shortcut))?;
         if arms.branches.is_empty() {
@@ -55,7 +59,8 @@ impl<'a> Machine<'a> {
         }
         let branches = arms.branches;
         let (at_sum, on_branches) = (None, None);
-        line.push(Node::Residual(Residual { path, l, branches, shortcut, at_sum, on_branches, input, output, span }));
+        let residual = Residual { path, l, branches, shortcut, at_sum, on_branches, input, output, span };
+        line.push(Node::Residual(residual.into()));
         Ok(())
     }
 
@@ -69,7 +74,10 @@ impl<'a> Machine<'a> {
         span: Span,
     ) -> Run<()> {
         let path = self.joint_path(line, alias, "concat", span)?;
-        let arms = self.arms(frame, line.shape, &path, arms)?.paths;
+        let Arms { branches, shortcut, paths: arms, .. } = self.arms(frame, line.shape, &path, arms)?;
+        if !branches.is_empty() || shortcut.is_some() {
+            return Err(Stop);
+        }
         let input = line.shape;
         self.claim_arms(line, &path, arms.iter())?;
         let Some(first) = arms.first() else {
@@ -116,7 +124,7 @@ impl<'a> Machine<'a> {
             return Err(self.stop(problem.here(format!("{shape} passes, and this gives {}", inner.shape))));
         }
         let arm = Arm { path: path.clone(), body: inner.nodes, output: inner.shape, site: None, span };
-        line.push(Node::Gate(Gate { path, arm, shape, span }));
+        line.push(Node::Gate(Gate { path, arm, shape, span }.into()));
         Ok(())
     }
 

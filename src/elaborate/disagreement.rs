@@ -24,6 +24,13 @@ pub(super) struct Summed<'b> {
     pub span: Span,
 }
 
+/// How a branch writes its width and its stride, where it does.
+#[derive(Default)]
+struct Words<'a> {
+    width: Option<&'a Expr>,
+    stride: Option<&'a Expr>,
+}
+
 impl Summed<'_> {
     fn has_shortcut(&self) -> bool {
         self.shortcut.span != self.span
@@ -85,11 +92,13 @@ impl<'a> Machine<'a> {
             let help = format!("a shortcut that fits{in_its_place}: none at all, the identity");
             return Problem { help, ..problem };
         }
-        let projection = self.projection(frame, arms, branch.channels, down);
+        let words = self.words(frame, arms, branch.channels, down);
+        let projection = self.projection(&words, branch.channels, down);
         let padded = padding(input, branch, down).map_or(String::new(), |p| format!(" or `{p}`"));
         let help = format!("a shortcut that fits{in_its_place}: `{projection}`{padded}");
         let problem = Problem { help, ..problem };
-        if summed.has_shortcut() {
+        // Numbers in a block are those of one call.
+        if summed.has_shortcut() || (words.width.is_none() && !self.trace.is_empty()) {
             return problem;
         }
         match insertion(self.sources, summed.span, &projection) {
@@ -99,8 +108,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `shortcut { conv1x1(…); bn }`, in the words of the branch.
-    fn projection(&mut self, frame: &Frame, arms: &'a [ArmStmt], channels: usize, down: usize) -> String {
-        let (width, stride) = self.words(frame, arms, channels, down);
+    fn projection(&self, &Words { width, stride }: &Words<'_>, channels: usize, down: usize) -> String {
         let named = |e: &Option<&Expr>| e.is_some_and(|e| !matches!(e.kind, ExprKind::Int(_)));
         let mut changes = Vec::new();
         if named(&stride) {
@@ -126,28 +134,22 @@ impl<'a> Machine<'a> {
     }
 
     /// How the first branch writes its width and its stride, where it does so in one place outside of `let`s and loops.
-    fn words(
-        &mut self,
-        frame: &Frame,
-        arms: &'a [ArmStmt],
-        channels: usize,
-        down: usize,
-    ) -> (Option<&'a Expr>, Option<&'a Expr>) {
+    fn words(&mut self, frame: &Frame, arms: &'a [ArmStmt], channels: usize, down: usize) -> Words<'a> {
         let body = arms.iter().find_map(|arm| match arm {
             ArmStmt::Arm { kind: ArmKind::Branch, body, .. } => Some(body),
             ArmStmt::Arm { .. } | ArmStmt::For(_) | ArmStmt::If(_) | ArmStmt::Let { .. } => None,
         });
         let body = body.map_or(&[][..], Vec::as_slice);
         if body.iter().any(|stmt| matches!(stmt.kind, StmtKind::Let { .. })) {
-            return (None, None);
+            return Words::default();
         }
-        let (mut width, mut stride) = (None, None);
+        let mut words = Words::default();
         for stmt in body {
             let StmtKind::Layer { layer, args, .. } = &stmt.kind else { continue };
             for (index, arg) in &args.0 {
                 let found = match layer.params[*index].name {
-                    "out" => (channels, &mut width),
-                    "stride" => (down, &mut stride),
+                    "out" => (channels, &mut words.width),
+                    "stride" => (down, &mut words.stride),
                     _ => continue,
                 };
                 let value = self.quietly(|m| m.eval(frame, arg));
@@ -156,7 +158,7 @@ impl<'a> Machine<'a> {
                 }
             }
         }
-        (width, stride)
+        words
     }
 }
 

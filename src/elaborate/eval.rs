@@ -9,7 +9,7 @@ use crate::resolve::ItemId;
 use crate::source::Span;
 use crate::syntax::MAX_NESTING;
 use crate::typing::Type;
-use crate::typing::program::{Args, Axis, BlockCall, Expr, ExprKind, Item, Param, SiteValue};
+use crate::typing::program::{Args, Axis, BlockCall, Expr, ExprKind, Fn, Item, Param, SiteValue};
 use crate::typing::tables::{Bounds, Builtin};
 
 /// A block with the arguments of a call, by parameter.
@@ -332,20 +332,32 @@ impl<'a> Machine<'a> {
     }
 
     fn fn_call(&mut self, frame: &Frame, id: ItemId, args: &'a Args, span: Span) -> Run<Value> {
+        self.in_function(frame, (id, args), span, |this, inner, function| match &function.body.kind {
+            ExprKind::Convert(body) => {
+                let value = this.eval(inner, body)?;
+                let params: Vec<&str> = function.params.iter().map(|p| p.name.text.as_str()).collect();
+                let what = format!("the result of `{}({})`", function.name.text, params.join(", "));
+                this.convert(inner, value, function.body.ty, &what, function.body.span)
+            }
+            _ => this.eval(inner, &function.body),
+        })
+    }
+
+    /// What `inside` makes of a function whose parameters have a call's values.
+    pub fn in_function<T>(
+        &mut self,
+        frame: &Frame,
+        (id, args): (ItemId, &'a Args),
+        span: Span,
+        inside: impl FnOnce(&mut Self, &Frame, &'a Fn) -> Run<T>,
+    ) -> Run<T> {
         let callee = self.item(id);
         let Item::Fn(function) = callee else { unreachable!("typing calls only functions") };
         let args = self.arguments(frame, args, &function.params)?;
         self.called(span, |this| {
             let mut inner = Frame { site: frame.site, ..Frame::default() };
             this.enter(callee, args, &mut inner, span)?;
-            match &function.body.kind {
-                ExprKind::Convert(body) => {
-                    let value = this.eval(&inner, body)?;
-                    let what = format!("the result of `{}`", function.name.text);
-                    this.convert(&inner, value, function.body.ty, &what, function.body.span)
-                }
-                _ => this.eval(&inner, &function.body),
-            }
+            inside(this, &inner, function)
         })
     }
 

@@ -142,7 +142,12 @@ fn tell(op: &LayerOp, name: &str, input: Shape, misfit: Misfit, span: Span) -> P
                     "the image is smaller".into()
                 }
             ),
-            "use a smaller kernel, a wider border, or fewer strides before it".to_owned(),
+            match op {
+                LayerOp::Conv(conv) if name == "conv" && conv.out < 8 && conv.out % 2 == 1 => {
+                    format!("the kernel comes first: is `conv({}, {kernel})` meant?", conv.out)
+                }
+                _ => "use a smaller kernel, a wider border, or fewer strides before it".to_owned(),
+            },
         ),
         Misfit::Border { kernel, pad } => (
             format!("a border of {pad} is more than half a window of {kernel}: some windows would hold no pixel"),

@@ -188,7 +188,7 @@ impl<'a> Machine<'a> {
 
     /// Evaluates something small without telling problems.
     pub fn quietly<T>(&mut self, inside: impl FnOnce(&mut Self) -> Run<T>) -> Option<T> {
-        let told = self.problems.clone();
+        let told = std::mem::take(self.problems);
         let steps = std::mem::replace(&mut self.steps, MAX_STEPS - QUIET_STEPS);
         let result = inside(self).ok();
         *self.problems = told;

@@ -19,6 +19,7 @@ mod require;
 mod rule;
 mod table;
 mod value;
+mod worked;
 
 pub use machine::MAX_STEPS;
 
@@ -26,7 +27,7 @@ use self::line::Line;
 use self::machine::{Frame, Machine, Run, Stop};
 use self::value::Value;
 use crate::diag::{Problem, Problems, codes};
-use crate::net::{Network, Node, Path, Recipe, Shape};
+use crate::net::{Network, Path, Recipe, Shape};
 use crate::resolve::{Chosen, ItemId};
 use crate::source::{Sources, Span};
 use crate::typing::program::{Item, Model, ModelStmt, Net, Program};
@@ -144,6 +145,14 @@ impl<'a> Machine<'a> {
             let message = "an image of more than 2^31 elements";
             return Err(self.stop(Problem::error(codes::TOO_BIG, span, message, "use smaller sizes")));
         }
+        if let [rows, columns, channels @ (1 | 3)] = sizes
+            && rows == columns
+            && columns > channels
+        {
+            let message = format!("an image of {rows} channels, {columns} rows and {channels} columns");
+            let help = format!("channels come first: `[{channels}, {rows}, {columns}]`");
+            self.problems.push(Problem::warning(codes::CHANNELS_LAST, span, message, help));
+        }
         Ok(shape)
     }
 
@@ -185,19 +194,5 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(Draft { input, line })
-    }
-
-    /// All placements; one that is refused does not hide mistakes in the others.
-    fn placements(&mut self, frame: &mut Frame, model: &'a Model, nodes: &mut [Node]) -> Run<()> {
-        frame.input = None;
-        let mut result = Ok(());
-        for stmt in &model.body {
-            if let ModelStmt::Place(place) = stmt
-                && self.place(frame, nodes, place).is_err()
-            {
-                result = Err(Stop);
-            }
-        }
-        result
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::machine::{Frame, Machine, Run, SiteInfo};
+use super::machine::{Frame, MAX_STEPS, Machine, Run, SiteInfo, Stop};
 use super::rule::Instance;
 use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, nearest};
-use crate::net::{LayerOp, Node, Path, Residual, Rule, Shape, Site, for_each_node};
+use crate::net::{Arm, LayerOp, Node, Path, Residual, Rule, Shape, Site, residuals};
 use crate::source::Span;
 use crate::syntax::tree::At;
-use crate::typing::program::{Item, Place};
+use crate::typing::program::{Item, Model, ModelStmt, Place};
 
 /// The most patterns that a message proposes.
 const MAX_PROPOSED: usize = 4;
@@ -22,13 +22,42 @@ pub(super) struct Chosen {
     pub instance: Instance,
 }
 
+/// The rules of a residual.
+#[derive(Clone, Default)]
+struct Rules {
+    at_sum: Option<Site>,
+    on_branches: Option<Site>,
+    on_each: Vec<Option<Site>>,
+}
+
 impl<'a> Machine<'a> {
-    /// Puts a placement's rule onto the residuals that it selects.
-    pub fn place(&mut self, frame: &Frame, nodes: &mut [Node], place: &'a Place) -> Run<()> {
+    /// Puts the rules of all placements onto the residuals; one that is refused does not hide mistakes in the others.
+    pub fn placements(&mut self, frame: &mut Frame, model: &'a Model, nodes: &mut [Node]) -> Run<()> {
+        frame.input = None;
+        let mut rules = vec![Rules::default(); residuals(nodes).len()];
+        // What the model after `net` has placed.
+        for_each_residual(nodes, &mut |residual| rules[residual.l - 1].swap(residual));
         let residuals = residuals(nodes);
+        let mut result = Ok(());
+        for stmt in &model.body {
+            if let ModelStmt::Place(place) = stmt
+                && self.place(frame, &residuals, place, &mut rules).is_err()
+            {
+                result = Err(Stop);
+            }
+            if self.steps > MAX_STEPS {
+                break;
+            }
+        }
+        for_each_residual(nodes, &mut |residual| rules[residual.l - 1].swap(residual));
+        result
+    }
+
+    /// Adds a placement's rule to those of the residuals that it selects.
+    fn place(&mut self, frame: &Frame, residuals: &[&Residual], place: &'a Place, rules: &mut [Rules]) -> Run<()> {
         let mut chosen = Vec::new();
         let mut frame = frame.clone();
-        for residual in &residuals {
+        for residual in residuals {
             self.step(place.span)?;
             if place.pattern.as_ref().is_some_and(|p| !residual.path.matches(p)) {
                 continue;
@@ -39,22 +68,23 @@ impl<'a> Machine<'a> {
             {
                 continue;
             }
-            self.must_be_free(place, residual)?;
+            self.must_be_free(place, residual, &rules[residual.l - 1])?;
             let instance = self.instantiate(&frame, &place.rule)?;
             self.must_suit(place, residual, &instance.rule)?;
             chosen.push(Chosen { l: residual.l, instance });
         }
         if chosen.is_empty() {
             let read_on = self.problems.len() <= MAX_SHOWN;
-            let problem = selects_nothing(place, &residuals, self.sources.text(place.on), read_on);
+            let problem = selects_nothing(place, residuals, self.sources.text(place.on), read_on);
             return Err(self.stop(problem));
         }
-        self.advise(place, &residuals, &chosen);
+        self.advise(place, residuals, &chosen);
         let call = self.call_text(&place.rule);
         let list = self.is_list(place);
         let sites = Sites { call, span: place.span, list, at: place.at.map_or(At::Sum, |(at, _)| at) };
-        let mut rules: BTreeMap<usize, Instance> = chosen.into_iter().map(|c| (c.l, c.instance)).collect();
-        sites.put(nodes, &mut rules);
+        for Chosen { l, instance } in chosen {
+            sites.add(residuals[l - 1], instance, &mut rules[l - 1]);
+        }
         Ok(())
     }
 
@@ -63,13 +93,13 @@ impl<'a> Machine<'a> {
     }
 
     /// Refuses a second rule on one site.
-    fn must_be_free(&mut self, place: &'a Place, residual: &Residual) -> Run<()> {
-        let on_branch = || residual.branches.iter().find_map(|b| b.site.as_ref());
+    fn must_be_free(&mut self, place: &'a Place, residual: &Residual, rules: &Rules) -> Run<()> {
+        let on_each = || rules.on_each.iter().flatten().next();
         let one = residual.branches.len() == 1;
         let taken = match (self.is_list(place), place.at) {
-            (true, _) => residual.on_branches.as_ref().or_else(on_branch),
-            (false, Some((At::Branch, _))) if !one => residual.on_branches.as_ref().or_else(on_branch),
-            (false, _) => residual.at_sum.as_ref(),
+            (true, _) => rules.on_branches.as_ref().or_else(on_each),
+            (false, Some((At::Branch, _))) if !one => rules.on_branches.as_ref().or_else(on_each),
+            (false, _) => rules.at_sum.as_ref(),
         };
         let Some(first) = taken else { return Ok(()) };
         let message = format!("a rule stands already on `{}`", residual.path);
@@ -104,38 +134,35 @@ struct Sites {
     at: At,
 }
 
+impl Rules {
+    /// Takes a residual's rules out, or puts them back.
+    fn swap(&mut self, residual: &mut Residual) {
+        std::mem::swap(&mut self.at_sum, &mut residual.at_sum);
+        std::mem::swap(&mut self.on_branches, &mut residual.on_branches);
+        self.on_each.resize(residual.branches.len(), None);
+        for (site, branch) in self.on_each.iter_mut().zip(&mut residual.branches) {
+            std::mem::swap(site, &mut branch.site);
+        }
+    }
+}
+
 impl Sites {
-    fn put(&self, nodes: &mut [Node], rules: &mut BTreeMap<usize, Instance>) {
-        for_each_residual(nodes, &mut |residual| {
-            let Some(instance) = rules.remove(&residual.l) else { return };
-            let (l, shape) = (residual.l, residual.output);
-            if self.list {
-                residual.on_branches = Some(self.site(residual.path.child("branch"), instance, l, shape));
-            } else if self.at == At::Sum || residual.branches.len() == 1 {
-                residual.at_sum = Some(self.site(residual.path.clone(), instance, l, shape));
-            } else {
-                for branch in &mut residual.branches {
-                    branch.site = Some(self.site(branch.path.clone(), instance.clone(), l, shape));
-                }
-            }
-        });
+    fn add(&self, residual: &Residual, instance: Instance, rules: &mut Rules) {
+        let (l, shape) = (residual.l, residual.output);
+        if self.list {
+            rules.on_branches = Some(self.site(residual.path.child("branch"), instance, l, shape));
+        } else if self.at == At::Sum || residual.branches.len() == 1 {
+            rules.at_sum = Some(self.site(residual.path.clone(), instance, l, shape));
+        } else {
+            let branches = residual.branches.iter();
+            let site = |branch: &Arm| self.site(branch.path.clone(), instance.clone(), l, shape);
+            rules.on_each = branches.map(|branch| Some(site(branch))).collect();
+        }
     }
 
     fn site(&self, path: Path, Instance { rule, arguments }: Instance, l: usize, shape: Shape) -> Site {
         Site { path, rule, call: self.call.clone(), arguments, l: Some(l), shape, span: self.span }
     }
-}
-
-/// Every residual, by `l`.
-fn residuals(nodes: &[Node]) -> Vec<&Residual> {
-    let mut all = Vec::new();
-    for_each_node(nodes, &mut |node| {
-        if let Node::Residual(residual) = node {
-            all.push(residual);
-        }
-    });
-    all.sort_by_key(|r| r.l);
-    all
 }
 
 /// Calls `visit` on every residual.
@@ -208,7 +235,8 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str, read_o
         return problem;
     }
     let patterns = patterns(residuals);
-    match nearest(pattern, patterns.iter().take(MAX_COMPARED).map(String::as_str)) {
+    let known = patterns.iter().take(MAX_COMPARED).map(String::as_str).chain(["residuals"]);
+    match nearest(pattern, known) {
         Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
         None => {
             let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();

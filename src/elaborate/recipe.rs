@@ -59,6 +59,9 @@ impl<'a> Machine<'a> {
         let batch = self.size(&given, "batch");
         let seed = self.size(&given, "seed").map(|s| s as u64);
         batch_augment?;
+        if let (Ok(schedule), Ok(epochs)) = (&schedule, &epochs) {
+            self.late_steps(&given, schedule, *epochs);
+        }
         Ok(Recipe {
             model,
             data: data?,
@@ -69,6 +72,22 @@ impl<'a> Machine<'a> {
             batch: batch?,
             seed: seed?,
         })
+    }
+
+    /// Warns of a change of the rate that training does not reach; not where a command line shortens it.
+    fn late_steps(&mut self, given: &Given<'a>, schedule: &[Schedule], epochs: usize) {
+        let Ok(parts) = given.options("schedule") else { return };
+        let of_text = |part: &Chosen| given.setting("epochs").is_some_and(|s| s.span.source == part.span.source);
+        for (part, schedule) in parts.iter().zip(schedule) {
+            if let Schedule::Steps { after, .. } = schedule
+                && let Some(late) = after.iter().find(|after| **after >= epochs)
+                && of_text(part)
+            {
+                let message = format!("the rate never changes after {late} epochs: training ends after {epochs}");
+                let help = format!("give `after` epochs below {epochs}, or train longer");
+                self.problems.push(Problem::warning(codes::LATE_STEP, part.span, message, help));
+            }
+        }
     }
 
     /// The value of a plain key: what is said, else what the table says.

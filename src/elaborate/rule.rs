@@ -38,20 +38,30 @@ impl<'a> Machine<'a> {
             this.draws.clear();
             let equations = this.equations(&mut inner, rule)?;
             this.branch_count(&inner, rule, equations.forward.len())?;
-            let arguments = this.rule_arguments(&inner, rule, call);
+            let arguments = this.rule_arguments((frame, &inner), rule, call)?;
             Ok(Instance { rule: this.finished(&inner, rule, equations)?, arguments })
         })
     }
 
-    /// The values of a rule's parameters, each with what it was computed from.
-    fn rule_arguments(&self, frame: &Frame, rule: &'a program::Rule, call: &'a RuleCall) -> Vec<Argument> {
-        let given = |i: usize| call.args.0.iter().find(|(index, _)| *index == i).map(|(_, expr)| expr);
-        let arguments = rule.params.iter().zip(&frame.slots).enumerate().filter_map(|(i, (param, value))| {
-            let span = given(i).or(param.default.as_ref())?.span;
-            let expression = one_line(self.sources.text(span));
-            Some(Argument { name: param.name.text.clone(), expression, value: value.to_string(), span })
-        });
-        arguments.collect()
+    /// The values of a rule's parameters, each with what it was computed from: in the frame of the call where the call
+    /// gives it, else in the rule's own.
+    fn rule_arguments(
+        &mut self,
+        (outer, inner): (&Frame, &Frame),
+        rule: &'a program::Rule,
+        call: &'a RuleCall,
+    ) -> Run<Vec<Argument>> {
+        let mut arguments = Vec::with_capacity(rule.params.len());
+        for (i, (param, value)) in rule.params.iter().zip(&inner.slots).enumerate() {
+            let given = call.args.0.iter().find(|(index, _)| *index == i).map(|(_, value)| (outer, value));
+            let Some((frame, from)) = given.or(param.default.as_ref().map(|default| (inner, default))) else {
+                continue;
+            };
+            let (expression, value) = (one_line(self.sources.text(from.span)), value.to_string());
+            let worked = if expression == value { value.clone() } else { self.worked(frame, from)? };
+            arguments.push(Argument { name: param.name.text.clone(), expression, worked, value, span: from.span });
+        }
+        Ok(arguments)
     }
 
     fn equations(&mut self, frame: &mut Frame, rule: &'a program::Rule) -> Run<Equations> {

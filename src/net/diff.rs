@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::Distribution;
-use super::{Counts, Layer, Network, Recipe, Role, Rule, Site};
+use super::{Counts, Layer, Network, Recipe, Role, Site};
 
 /// What changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -206,7 +206,10 @@ fn describe_part(network: &Network, part: &str) -> String {
 
 fn sites(a: &Network, b: &Network) -> Vec<Change> {
     let list = |n: &Network| {
-        let sites = n.sites().into_iter().map(|site| (site.path.to_string(), (describe_site(site), p(&site.rule))));
+        let sites = n
+            .sites()
+            .into_iter()
+            .map(|site| (site.path.to_string(), (describe_site(site), site.rule.gate_probability())));
         sites.collect::<Vec<_>>()
     };
     let (list_a, list_b) = (list(a), list(b));
@@ -239,15 +242,10 @@ fn describe_site(site: &Site) -> String {
         all.iter().map(|factor| factor.equation(&rule.draws).to_string()).collect::<Vec<_>>().join(", ")
     };
     let draws = draws.collect::<Vec<_>>().join(", ");
-    format!("{}: forward {}; backward {}; {draws}", site.call, factors(&rule.forward), factors(&rule.backward))
-}
-
-/// The probability of a rule's first gate.
-fn p(rule: &Rule) -> Option<f64> {
-    rule.draws.iter().find_map(|draw| match draw.distribution {
-        Distribution::Bernoulli { p } => Some(p),
-        Distribution::Uniform { .. } => None,
-    })
+    // With every parameter, so that a default and its value written out are the same.
+    let arguments = site.arguments.iter().map(|a| format!("{}: {}", a.name, a.expression));
+    let call = format!("{}({})", rule.name, arguments.collect::<Vec<_>>().join(", "));
+    format!("{call}: forward {}; backward {}; {draws}", factors(&rule.forward), factors(&rule.backward))
 }
 
 /// Changes that say the same of paths that differ in numbers alone become one entry, where the first stands.

@@ -7,11 +7,14 @@
 mod counts;
 mod diff;
 mod find;
+mod layer;
+mod parameter;
 mod path;
 mod print;
 pub mod recipe;
 pub mod rule;
 mod shape;
+mod site;
 mod skip;
 mod verify;
 
@@ -20,10 +23,13 @@ use std::fmt;
 pub use counts::Counts;
 pub use diff::{Diff, Entry, Row, Weights};
 pub use find::{Part, Place};
+pub use layer::{Activation, ConvOp, Init, Layer, LayerOp, Window};
+pub use parameter::{Parameter, ParameterInit, Role};
 pub use path::Path;
 pub use recipe::Recipe;
 pub use rule::{Draw, Factor, Level, Rule};
 pub use shape::Misfit;
+pub use site::{Argument, Site};
 pub use skip::{BranchGate, Work};
 
 use crate::source::Span;
@@ -108,11 +114,11 @@ pub enum Node {
     /// A stage, or a block that was called.
     Group(Group),
     /// Branches and a shortcut, summed.
-    Residual(Residual),
+    Residual(Box<Residual>),
     /// Paths, joined along the channels.
     Concat(Concat),
     /// What passes, times what the arm makes of it (squeeze-and-excitation).
-    Gate(Gate),
+    Gate(Box<Gate>),
 }
 
 /// A stage or a block.
@@ -207,214 +213,6 @@ pub struct Gate {
     pub span: Span,
 }
 
-/// One layer.
-#[derive(Clone, Debug)]
-pub struct Layer {
-    /// Its path.
-    pub path: Path,
-    /// What it does.
-    pub op: LayerOp,
-    /// The shape that enters.
-    pub input: Shape,
-    /// The shape that leaves.
-    pub output: Shape,
-    /// Its call in the text.
-    pub span: Span,
-}
-
-/// What a layer does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LayerOp {
-    /// Cross-correlation with a square kernel. Weight `weight`: out x in/groups x kernel x kernel; `bias`: out.
-    Conv(ConvOp),
-    /// A matrix on C x 1 x 1. Weight `weight`: out x in; `bias`: out.
-    Linear {
-        /// Outputs.
-        out: usize,
-        /// Whether a bias is added.
-        bias: bool,
-        /// How the weight starts.
-        init: Init,
-    },
-    /// Batch normalisation (Ioffe and Szegedy 2015). Weights `scale`, `shift`; state `mean`, `variance` (unbiased).
-    BatchNorm {
-        /// Added to the variance.
-        eps: f64,
-        /// Share of a batch's statistics in the running ones.
-        momentum: f64,
-    },
-    /// An activation, element by element.
-    Activation(Activation),
-    /// The mean over a window; the padding counts as zeros.
-    AvgPool(Window),
-    /// The largest value of a window; the padding never wins.
-    MaxPool(Window),
-    /// The mean over all pixels.
-    GlobalAvgPool,
-    /// Zero channels appended up to `to`.
-    PadChannels {
-        /// Channels that leave; at least those that enter.
-        to: usize,
-    },
-    /// Every `stride`-th pixel of every `stride`-th row, from the first.
-    Subsample {
-        /// The step.
-        stride: usize,
-    },
-    /// Moves the image by so many pixels; zeros enter.
-    Shift {
-        /// Rows, towards larger indices.
-        down: isize,
-        /// Columns, towards larger indices.
-        right: isize,
-    },
-    /// C x H x W to a vector, channels outermost.
-    Flatten,
-    /// A stochastic rule called as a layer (dropout).
-    Rule(Box<Site>),
-}
-
-/// A convolution's parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConvOp {
-    /// Channels that leave; a multiple of `groups`, as are those that enter.
-    pub out: usize,
-    /// Rows and columns of the kernel.
-    pub kernel: usize,
-    /// Step between windows.
-    pub stride: usize,
-    /// Zeros around the image.
-    pub pad: usize,
-    /// Step between the kernel's taps.
-    pub dilation: usize,
-    /// Independent groups of channels.
-    pub groups: usize,
-    /// Whether a bias is added.
-    pub bias: bool,
-    /// How the weight starts.
-    pub init: Init,
-}
-
-/// A pooling window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Rows and columns.
-    pub kernel: usize,
-    /// Step between windows.
-    pub stride: usize,
-    /// Border around the image; at most half the kernel.
-    pub pad: usize,
-}
-
-impl Window {
-    /// How many windows fit along a side, if any does: floor((side + 2 pad - kernel) / stride) + 1.
-    pub fn count(self, side: usize) -> Option<usize> {
-        (side + 2 * self.pad).checked_sub(self.kernel).map(|room| room / self.stride + 1)
-    }
-}
-
-/// An activation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// max(x, 0).
-    Relu,
-    /// x where it is positive, else slope * x.
-    LeakyRelu {
-        /// The factor below 0.
-        slope: f64,
-    },
-    /// x / (1 + exp(-x)).
-    Silu,
-    /// 1 / (1 + exp(-x)).
-    Sigmoid,
-}
-
-/// How a weight starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// Normal with variance 2 / (kernel^2 * out) (He et al. 2015, equation 14).
-    HeNormalOut,
-    /// Normal with variance 2 / (kernel^2 * in / groups) (He et al. 2015, equation 10).
-    HeNormalIn,
-    /// Uniform in +-1 / sqrt(in), the default of `linear`.
-    UniformIn,
-    /// Normal with this deviation.
-    Normal {
-        /// Standard deviation.
-        deviation: f64,
-    },
-    /// All zero.
-    Zeros,
-}
-
-/// A rule at its place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Site {
-    /// Names the streams of its draws, with the draw's number.
-    pub path: Path,
-    /// The rule with this site's numbers in it.
-    pub rule: Rule,
-    /// The rule's call as the text has it (`shakedrop(p: linear_decay(l, L))`), so that a printed network does not
-    /// change at every site when a block is appended.
-    pub call: String,
-    /// The values of the rule's parameters here, in their order.
-    pub arguments: Vec<Argument>,
-    /// The residual's `l`; none for a rule called as a layer outside residuals.
-    pub l: Option<usize>,
-    /// What it multiplies.
-    pub shape: Shape,
-    /// The placement or call in the text.
-    pub span: Span,
-}
-
-/// A parameter of a rule at one site.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Argument {
-    /// Its name.
-    pub name: String,
-    /// Its value as the call, or the parameter's default, has it: `linear_decay(l, L)`.
-    pub expression: String,
-    /// What that is at this site.
-    pub value: String,
-    /// The expression in the text.
-    pub span: Span,
-}
-
-/// A weight or a running statistic of a layer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// `LAYER.weight` and the like: its name in checkpoints.
-    pub path: Path,
-    /// Its dimensions as stored.
-    pub dims: Vec<usize>,
-    /// How it starts.
-    pub init: ParameterInit,
-    /// What it is to the optimizer.
-    pub role: Role,
-}
-
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ParameterInit {
-    /// Drawn.
-    Drawn(Init),
-    /// All one value.
-    Constant(f64),
-}
-
-/// What a parameter is to the optimizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A convolution's or linear layer's weight.
-    Weight,
-    /// A bias.
-    Bias,
-    /// A batch normalisation's scale or shift.
-    Norm,
-    /// A running statistic: not trained, not counted as a parameter.
-    State,
-}
-
 impl Network {
     /// Calls `visit` on every layer in the order of execution.
     pub fn layers<'a>(&'a self, visit: &mut dyn FnMut(&'a Layer)) {
@@ -427,14 +225,7 @@ impl Network {
 
     /// Every residual, by `l`.
     pub fn residuals(&self) -> Vec<&Residual> {
-        let mut all = Vec::with_capacity(self.residuals);
-        for_each_node(&self.body, &mut |node| {
-            if let Node::Residual(residual) = node {
-                all.push(residual);
-            }
-        });
-        all.sort_by_key(|r| r.l);
-        all
+        residuals(&self.body)
     }
 
     /// Every site of a rule, in the order of execution: a residual's branches, then its sum.
@@ -476,48 +267,6 @@ impl Node {
     }
 }
 
-impl Layer {
-    /// Its weights and running statistics, in the order in which checkpoints hold them.
-    pub fn parameters(&self) -> Vec<Parameter> {
-        let make =
-            |name: &str, dims: Vec<usize>, init, role| Parameter { path: self.path.child(name), dims, init, role };
-        let constant = |name: &str, n, value, role| make(name, vec![n], ParameterInit::Constant(value), role);
-        let inputs = self.input.channels;
-        match &self.op {
-            LayerOp::Conv(c) => {
-                let dims = vec![c.out, inputs / c.groups, c.kernel, c.kernel];
-                let mut all = vec![make("weight", dims, ParameterInit::Drawn(c.init), Role::Weight)];
-                if c.bias {
-                    all.push(constant("bias", c.out, 0.0, Role::Bias));
-                }
-                all
-            }
-            LayerOp::Linear { out, bias, init } => {
-                let mut all = vec![make("weight", vec![*out, inputs], ParameterInit::Drawn(*init), Role::Weight)];
-                if *bias {
-                    all.push(constant("bias", *out, 0.0, Role::Bias));
-                }
-                all
-            }
-            LayerOp::BatchNorm { .. } => vec![
-                constant("scale", inputs, 1.0, Role::Norm),
-                constant("shift", inputs, 0.0, Role::Norm),
-                constant("mean", inputs, 0.0, Role::State),
-                constant("variance", inputs, 1.0, Role::State),
-            ],
-            LayerOp::Activation(_)
-            | LayerOp::AvgPool(_)
-            | LayerOp::MaxPool(_)
-            | LayerOp::GlobalAvgPool
-            | LayerOp::PadChannels { .. }
-            | LayerOp::Subsample { .. }
-            | LayerOp::Shift { .. }
-            | LayerOp::Flatten
-            | LayerOp::Rule(_) => vec![],
-        }
-    }
-}
-
 /// Calls `visit` on every node, an outer one before those inside it, arms in order with the shortcut last.
 pub fn for_each_node<'a>(body: &'a [Node], visit: &mut dyn FnMut(&'a Node)) {
     for node in body {
@@ -532,6 +281,18 @@ pub fn for_each_node<'a>(body: &'a [Node], visit: &mut dyn FnMut(&'a Node)) {
             Node::Gate(g) => for_each_node(&g.arm.body, visit),
         }
     }
+}
+
+/// Every residual, by `l`.
+pub fn residuals(body: &[Node]) -> Vec<&Residual> {
+    let mut all: Vec<&Residual> = Vec::new();
+    for_each_node(body, &mut |node| {
+        if let Node::Residual(residual) = node {
+            all.push(residual);
+        }
+    });
+    all.sort_by_key(|r| r.l);
+    all
 }
 
 fn collect_sites<'a>(body: &'a [Node], all: &mut Vec<&'a Site>) {

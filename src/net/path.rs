@@ -14,7 +14,7 @@ impl Path {
 
     /// `self.NAME`.
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Path(name.to_owned()) } else { Path(format!("{}.{name}", self.0)) }
+        if self.0.is_empty() { Path(name.to_owned()) } else { Path([self.as_str(), name].join(".")) }
     }
 
     /// `self.NAME[index]`.
@@ -39,25 +39,32 @@ impl Path {
     /// last part `*` also everything below, a part `**` any number of parts, none included, and `name` or `name[*]`
     /// matches `name[i]` for every i.
     pub fn matches(&self, pattern: &str) -> bool {
-        let wanted: Vec<&str> = pattern.split('.').collect();
-        let open_end = wanted.last() == Some(&"*");
-        // `reached[i]`: what is read so far can be what the first i parts of the pattern stand for.
-        let mut reached = vec![false; wanted.len() + 1];
-        reached[0] = true;
-        pass_over(&wanted, &mut reached);
-        for part in self.0.split('.') {
-            let mut next = vec![false; wanted.len() + 1];
-            next[wanted.len()] = open_end && reached[wanted.len()];
-            for (i, want) in wanted.iter().enumerate().filter(|(i, _)| reached[*i]) {
-                match *want {
-                    "**" => next[i] = true,
-                    want => next[i + 1] |= fits(part, want),
+        let below = pattern.rsplit('.').next().filter(|last| *last == "*").map(|_| "**");
+        let mut wanted = pattern.split('.').chain(below);
+        let mut parts = self.0.split('.');
+        // Where reading goes on when the last `**` stands for one part more. An earlier one need not be tried again:
+        // what it left over begins as soon as it can.
+        let mut longer = None;
+        loop {
+            let (want, part) = (wanted.next(), parts.clone().next());
+            match (want, part) {
+                (None, None) => return true,
+                (Some("**"), _) => {
+                    longer = Some((wanted.clone(), parts.clone()));
+                    continue;
                 }
+                (Some(want), Some(part)) if fits(part, want) => {
+                    parts.next();
+                    continue;
+                }
+                (Some(_), _) | (None, Some(_)) => {}
             }
-            pass_over(&wanted, &mut next);
-            reached = next;
+            let Some((after, from)) = &mut longer else { return false };
+            if from.next().is_none() {
+                return false;
+            }
+            (wanted, parts) = (after.clone(), from.clone());
         }
-        reached[wanted.len()]
     }
 }
 
@@ -65,13 +72,6 @@ impl Path {
 fn fits(part: &str, want: &str) -> bool {
     let name = want.strip_suffix("[*]").unwrap_or(want);
     want == "*" || part == want || part.split_once('[').is_some_and(|(counted, _)| counted == name)
-}
-
-/// `**` stands for no part, too.
-fn pass_over(wanted: &[&str], reached: &mut [bool]) {
-    for (i, want) in wanted.iter().enumerate() {
-        reached[i + 1] |= reached[i] && *want == "**";
-    }
 }
 
 impl fmt::Display for Path {
@@ -88,7 +88,7 @@ impl From<&str> for Path {
 
 #[cfg(test)]
 mod tests {
-    use super::Path;
+    use super::{Path, fits};
 
     #[test]
     fn patterns() {
@@ -118,5 +118,40 @@ mod tests {
         // A pattern of many `**` costs parts times pattern, not a power of them.
         let long = Path::from(vec!["a"; 60].join(".").as_str());
         assert!(!long.matches(&format!("{}.b", vec!["**.a"; 30].join("."))));
+    }
+
+    /// What a pattern means, tried in every way.
+    fn means(wanted: &[&str], parts: &[&str]) -> bool {
+        match (wanted, parts) {
+            ([], []) | (["*"], [_, ..]) => true,
+            (["**", rest @ ..], _) => means(rest, parts) || parts.split_first().is_some_and(|(_, p)| means(wanted, p)),
+            ([want, rest @ ..], [part, below @ ..]) => fits(part, want) && means(rest, below),
+            ([], [_, ..]) | ([_, ..], []) => false,
+        }
+    }
+
+    /// Every row of up to `length` of `words`.
+    fn rows<'w>(words: &[&'w str], length: usize) -> Vec<Vec<&'w str>> {
+        let mut all = vec![vec![]];
+        let mut start = 0;
+        for _ in 0..length {
+            let end = all.len();
+            for i in start..end {
+                all.extend(words.iter().map(|word| [all[i].as_slice(), &[*word]].concat()).collect::<Vec<_>>());
+            }
+            start = end;
+        }
+        all.remove(0);
+        all
+    }
+
+    #[test]
+    fn matching_tries_every_way() {
+        for parts in rows(&["a[0]", "b"], 4) {
+            let path = Path::from(parts.join(".").as_str());
+            for wanted in rows(&["a", "b", "*", "**"], 4) {
+                assert_eq!(path.matches(&wanted.join(".")), means(&wanted, &parts), "{path} and {}", wanted.join("."));
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ pub mod tree;
 
 use pest::Parser;
 
-pub use self::explain::FORMS;
+pub use self::explain::{FORMS, foreign_word};
 
 use self::build::Builder;
 use self::explain::{Place, Wanted};

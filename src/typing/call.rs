@@ -55,7 +55,11 @@ impl Checker<'_> {
             Found::Function(function) => self.builtin(scope, function, call),
             Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Fn(_)) => self.fn_call(scope, id, call),
             Found::Item(id) if matches!(self.resolved.item(id).kind, ItemKind::Block(_)) => {
-                self.must_be_open(call);
+                // What the call lacks would be a second word about the same mistake.
+                if call.open.is_none() {
+                    self.must_be_open(call);
+                    return Expr::broken(call.span);
+                }
                 let args = self.item_args(scope, id, call, true);
                 Expr::new(ExprKind::Block(BlockCall::Known { block: id, args }.into()), Type::BLOCK, call.span)
             }
@@ -208,7 +212,7 @@ impl Checker<'_> {
         };
         let message = format!("`{}` has no parameter `{}`", callee.name, name.text);
         let problem = Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, "");
-        let problem = match nearest(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
+        let problem = match tables::meant(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
             Some(near) => Problem { help: format!("did you mean `{near}`? {is}"), ..problem }.fix(name.span, near),
             None => Problem { help: is, ..problem },
         };

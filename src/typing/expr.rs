@@ -132,14 +132,29 @@ impl Checker<'_> {
             };
         }
         if wanted.is_number() && expr.ty == Type::STR {
-            let problem = Problem { help: "write a number, without quotes".into(), ..problem };
             let inside = text.trim_matches('"');
             let fits = if wanted == Type::INT { inside.parse::<i64>().is_ok() } else { inside.parse::<f64>().is_ok() };
-            return if fits { problem.fix(expr.span, inside) } else { problem };
+            if fits {
+                return Problem { help: "write a number, without quotes".into(), ..problem }.fix(expr.span, inside);
+            }
+        }
+        if let ExprKind::Str(word) = &expr.kind
+            && (wanted == Type::BLOCK || matches!(wanted, Type::LEVEL | Type::INIT) && tables::word(word).is_some())
+        {
+            return Problem { help: format!("write `{word}`, without quotes"), ..problem }.fix(expr.span, word);
+        }
+        if let (Type::RANGE, ExprKind::List(ends)) = (wanted, &expr.kind)
+            && let [lo, hi] = &ends[..]
+        {
+            let range = format!("{}..{}", self.sources.text(lo.span), self.sources.text(hi.span));
+            return Problem { help: format!("write `{range}`"), ..problem }.fix(expr.span, range);
         }
         if let (Type::BOOL, ExprKind::Int(v @ (0 | 1))) = (wanted, &expr.kind) {
             let word = if *v == 1 { "true" } else { "false" };
             return Problem { help: format!("write `{word}`"), ..problem }.fix(expr.span, word);
+        }
+        if wanted == Type::BOOL && expr.ty.is_number() {
+            return Problem { help: format!("compare it, as in `{text} > 0`"), ..problem };
         }
         if wanted.element() == Some(expr.ty) {
             return Problem { help: format!("put it into brackets: `[{text}]`"), ..problem }

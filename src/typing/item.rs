@@ -145,7 +145,8 @@ impl Checker<'_> {
         let mut of_model = false;
         for stmt in &model.body {
             match stmt {
-                tree::ModelStmt::Input { name: _, dims, span } => {
+                tree::ModelStmt::Input { name, dims, span } => {
+                    self.input_kind(name);
                     self.only_one(&mut input, *span, "input");
                     if let Some(dims) = self.input(&scope, dims, *span) {
                         body.push(ModelStmt::Input { dims, span: *span });
@@ -185,6 +186,15 @@ impl Checker<'_> {
             self.problems.push(problem.here("the second").label(first, "the first"));
         }
         *first = Some(span);
+    }
+
+    /// The word says what comes in, and names nothing.
+    fn input_kind(&mut self, kind: &Name) {
+        if kind.text != "image" {
+            let message = format!("an input is an `image`, not `{}`", kind.text);
+            let help = "write `input image[3, 32, 32]`";
+            self.problems.push(Problem::error(codes::UNKNOWN_NAME, kind.span, message, help).fix(kind.span, "image"));
+        }
     }
 
     fn input(&mut self, scope: &Scope, dims: &[tree::Expr], span: Span) -> Option<[Expr; 3]> {

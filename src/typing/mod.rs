@@ -23,7 +23,7 @@ pub use types::{Base, Type};
 
 use self::program::{Expr, ExprKind, Item};
 use self::scope::Scope;
-use crate::diag::{Problem, Problems, codes, listed, nearest};
+use crate::diag::{Problem, Problems, codes, listed};
 use crate::resolve::{self, ItemId};
 use crate::source::{Sources, Span};
 use crate::syntax::MAX_NESTING;
@@ -171,8 +171,7 @@ impl Checker<'_> {
                 let names: Vec<&str> = Type::NAMED.iter().map(|(n, _)| *n).collect();
                 let message = format!("there is no type `{}`", name.text);
                 let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, "");
-                let foreign = Type::FOREIGN.iter().find(|(n, _)| *n == name.text).map(|(_, ours)| *ours);
-                self.problems.push(match foreign.or_else(|| nearest(&name.text, names.iter().copied())) {
+                self.problems.push(match tables::meant(&name.text, names.iter().copied()) {
                     Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
                     None => Problem { help: format!("the types are {}", listed(&names)), ..problem },
                 });

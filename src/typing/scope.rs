@@ -167,18 +167,32 @@ impl Checker<'_> {
             return self.problems.push(Problem { help, ..problem });
         }
         let candidates = self.candidates(scope, callable);
-        let foreign = tables::foreign_layer(name).filter(|_| callable);
-        let help = match foreign.or_else(|| nearest(name, candidates.iter().map(String::as_str))) {
+        let candidates = candidates.iter().map(String::as_str);
+        let given = self.sources.get(span.source).text[span.end as usize..].starts_with('(');
+        let foreign = tables::foreign(name, candidates.clone());
+        let help = match foreign.or_else(|| nearest(name, candidates)) {
+            // What another library gives its layer is not what this one takes.
+            Some(near)
+                if callable
+                    && given
+                    && let (Some(_), Some(layer)) = (foreign, tables::layer(near)) =>
+            {
+                format!("did you mean `{near}`? it is `{}`", tables::signature(layer.name, layer.params))
+            }
             Some(near) => {
                 let help = format!("did you mean `{near}`?");
                 return self.problems.push(Problem { help, ..problem }.fix(span, near));
             }
+            None if callable && let Some(help) = crate::syntax::foreign_word(name) => help.to_owned(),
             None if scope.fact => {
                 "a fact is known before its block is called, so it uses no parameter: only top-level names".to_owned()
             }
             None if callable => {
                 let layers: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
                 format!("define a block of that name, or take one of the layers {}", listed(&layers))
+            }
+            None if scope.has_level => {
+                "define it with `let` or `const`; `l` is the residual's place, and `L` their number".to_owned()
             }
             None => "define it with `let` or `const`, or as a parameter".to_owned(),
         };
@@ -221,6 +235,7 @@ impl Checker<'_> {
         } else {
             names.extend(tables::FUNCTIONS.iter().map(|f| f.name.to_owned()));
             names.extend(tables::words().iter().map(|(name, _, _)| (*name).to_owned()));
+            names.extend(["true", "false"].map(str::to_owned));
             if scope.has_output {
                 names.extend(Axis::ALL.iter().map(|(name, _)| (*name).to_owned()));
             }

@@ -16,7 +16,7 @@
 use super::tables::{KeySpec, OptionSpec, TRAIN_KEYS, Takes};
 use crate::diag::{Problem, Problems, codes, listed, nearest};
 use crate::resolve::{Chosen, ItemId, Override, Program};
-use crate::syntax::tree::{Arg, Call, Entry, Expr, ExprKind, ItemKind, Name};
+use crate::syntax::tree::{Arg, Call, Entry, Expr, ExprKind, ItemKind, Name, Param};
 
 impl Program {
     /// Writes `sets` into the tree.
@@ -26,12 +26,24 @@ impl Program {
             let done = match first.text.as_str() {
                 "model" => self.set_parameter(chosen.model, set),
                 "train" => self.set_option(chosen.train, set),
-                _ => Err(unknown(set, "a path starts with `model` or `train`", &["model".into(), "train".into()])),
+                _ => Err(unknown(set, "a path starts with `model` or `train`", &self.paths(chosen))),
             };
             if let Err(problem) = done {
                 problems.push(*problem);
             }
         }
+    }
+
+    /// Every path that can be set.
+    fn paths(&self, chosen: Chosen) -> Vec<String> {
+        let mut paths = match &self.item(chosen.model).kind {
+            ItemKind::Model(model) => parameter_paths(&model.params),
+            _ => unreachable!("only models are chosen"),
+        };
+        if let Some(train) = chosen.train {
+            each_path(TRAIN_KEYS, &self.trains()[train].1.entries, "train", &mut paths);
+        }
+        paths
     }
 
     fn set_parameter(&mut self, model: ItemId, set: &Override) -> Result<(), Box<Problem>> {
@@ -44,7 +56,7 @@ impl Program {
             [] => format!("`{}` has no parameters: give it some, `model {0}(depth: int = 20)`", model.name.text),
             _ => format!("the parameters of `{}` are {}", model.name.text, listed(&names)),
         };
-        let paths: Vec<String> = names.iter().map(|name| format!("model.{name}")).collect();
+        let paths = parameter_paths(&model.params);
         let param = match &set.path[..] {
             [_, name] => model.params.iter_mut().find(|p| p.name.text == name.text),
             _ => None,
@@ -72,6 +84,11 @@ impl Program {
         set_key(TRAIN_KEYS, &mut train.entries, &set.path[1..], set);
         Ok(())
     }
+}
+
+/// The path of each parameter.
+fn parameter_paths(params: &[Param]) -> Vec<String> {
+    params.iter().map(|param| format!("model.{}", param.name.text)).collect()
 }
 
 /// The path without the numbers of its parts.
@@ -220,7 +237,14 @@ fn unknown(set: &Override, help: &str, paths: &[String]) -> Box<Problem> {
         if below.is_empty() {
             continue;
         }
-        if let Some(near) = nearest(&parts[known..].join("."), below.iter().copied()) {
+        let rest = parts[known..].join(".");
+        let near = nearest(&rest, below.iter().copied()).map(str::to_owned).or_else(|| {
+            // A path that is right but for its next part.
+            let (next, after) = rest.split_once('.')?;
+            let first = nearest(next, below.iter().map(|path| path.split('.').next().unwrap_or(path)))?;
+            Some(format!("{first}.{after}"))
+        });
+        if let Some(near) = near {
             return Box::new(Problem { help: format!("did you mean `{prefix}{near}`?"), ..problem });
         }
         if known < 2 {

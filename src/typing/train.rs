@@ -112,7 +112,7 @@ impl Checker<'_> {
         let known: Vec<&str> = known.collect();
         let message = format!("`{owner}` has no option `{}`", key.text);
         let problem = Problem::error(codes::UNKNOWN_KEY, key.span, message, "");
-        self.problems.push(match nearest(&key.text, known.iter().copied()) {
+        self.problems.push(match tables::meant(&key.text, known.iter().copied()) {
             Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(key.span, near),
             None if known.is_empty() => Problem { help: "it takes no options".into(), ..problem },
             None => Problem { help: format!("its options are {}", listed(&known)), ..problem },
@@ -225,10 +225,10 @@ impl Checker<'_> {
         body: &[Entry],
     ) -> Option<Chosen> {
         let Some(option) = options.iter().find(|o| o.name == name.text) else {
-            let known: Vec<&str> = options.iter().map(|o| o.name).collect();
+            let known: Vec<&str> = options.iter().filter(|o| o.runs).map(|o| o.name).collect();
             let message = format!("`{}` knows no `{}`", key.name, name.text);
             let problem = Problem::error(codes::UNKNOWN_KEY, name.span, message, "");
-            self.problems.push(match nearest(&name.text, known.iter().copied()) {
+            self.problems.push(match tables::meant(&name.text, known.iter().copied()) {
                 Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
                 None => Problem { help: format!("it knows {}", listed(&known)), ..problem },
             });

@@ -149,19 +149,6 @@ impl Type {
         ("init", Type::INIT),
     ];
 
-    /// What other languages call them.
-    pub const FOREIGN: &[(&str, &str)] = &[
-        ("integer", "int"),
-        ("float", "real"),
-        ("double", "real"),
-        ("number", "real"),
-        ("probability", "prob"),
-        ("boolean", "bool"),
-        ("str", "string"),
-        ("text", "string"),
-        ("interval", "range"),
-    ];
-
     /// What such a value is, for sentences.
     pub fn with_article(self) -> String {
         match (self.lists, self.base) {

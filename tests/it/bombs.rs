@@ -2,34 +2,23 @@
 //! 1 MiB and is answered at once.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sdc::source::NoFiles;
 
 use crate::program::check;
+use crate::support::on_small_stack;
 
-/// How much of a processor's time an answer may take: what the program promises, and for unoptimised tests what that
-/// becomes. What is not refused by a rule takes minutes.
-const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 200 });
-
-/// The processor's time that this thread has taken, which other work on the machine does not change; where the system
-/// does not say, the time on the clock.
-fn taken(start: Instant) -> Duration {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse().ok());
-    nanoseconds.map_or_else(|| start.elapsed(), Duration::from_nanos)
-}
+/// How much of a processor's time an answer may take: what the program promises, and what that becomes where debug
+/// assertions are on. What is not refused by a rule takes minutes.
+const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 200 });
 
 /// The codes that a program is refused with.
 fn codes(text: String) -> Vec<&'static str> {
-    let work = move || {
-        let start = Instant::now();
-        let codes = check(&text, &NoFiles).codes();
-        (codes, taken(start))
-    };
-    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(work).expect("a thread starts");
-    let (codes, time) = thread.join().expect("no program panics");
-    assert!(time < AT_ONCE, "{time:?}");
+    let begin: String = text.lines().next_back().unwrap_or_default().chars().take(60).collect();
+    let (codes, time) = on_small_stack(|| check(&text, &NoFiles).codes());
+    println!("{time:>12.1?} {begin}");
+    assert!(time < AT_ONCE, "{time:?} for {begin}");
     codes
 }
 

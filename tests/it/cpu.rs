@@ -20,14 +20,16 @@ const TOLERANCE: f64 = 2e-5;
 /// A norm below which a tensor is 0 but for rounding: the gradient to a shift that the next normalisation takes away.
 const FLOOR: f64 = 5e-2;
 
-pub(super) fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
+/// The training graph and the test graph.
+pub fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
     let mut train = lower(network, Mode::Train { loss });
     train.luminal.compile((Differentiate, Close, Update { sgd: sgd.clone() }, Sweep), ());
     train.verify().expect("a training graph is valid");
     (train, lower(network, Mode::Test))
 }
 
-pub(super) fn engine(train: &Graph, test: &Graph, batch: usize, threads: usize) -> CpuEngine {
+/// An engine for batches of at most `batch`.
+pub fn engine(train: &Graph, test: &Graph, batch: usize, threads: usize) -> CpuEngine {
     let persistent = fuse::persistent(train);
     let plans = [train, test].map(|graph| {
         let plan = fuse::plan(graph, &persistent, batch);

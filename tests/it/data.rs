@@ -163,7 +163,7 @@ fn what_one_crop_cuts_off_no_later_crop_brings_back() {
 }
 
 /// Six files of `records` records; the class of record i is i % 10, its pixels count on from it.
-fn write_cifar(folder: &Path, records: usize) {
+pub fn write_cifar(folder: &Path, records: usize) {
     for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
         let record = |i: usize| (0..3073).map(move |j| if j == 0 { (i % 10) as u8 } else { (i + j) as u8 });
         let bytes: Vec<u8> = (0..records).flat_map(record).collect();

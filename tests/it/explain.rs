@@ -185,6 +185,18 @@ model M {
 }
 
 #[test]
+fn words_inside_statements_and_types_are_documented() {
+    let mut sources = Sources::default();
+    let shelf = Shelf::library(&mut sources);
+    for name in ["l", "L", "residuals", "where", "at", "per", "as", "in", "prob", "range", "scale"] {
+        let entries = shelf.find(name, &sources);
+        assert!(entries.iter().any(|e| !e.paragraphs.is_empty()), "`{name}` is not explained");
+    }
+    let decay = &shelf.find("linear_decay", &sources)[0];
+    assert_eq!(decay.equations, ["linear_decay(l, L, P) = 1 - l / L * (1 - P)"]);
+}
+
+#[test]
 fn means_of_the_published_rules() {
     let mut sources = Sources::default();
     let shelf = Shelf::library(&mut sources);

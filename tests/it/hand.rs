@@ -115,7 +115,7 @@ pub fn block(path: Path, input: Shape, l: usize, p: f64) -> Group {
         span: nowhere(),
     };
     let kind = GroupKind::Block("basic".into());
-    Group { path, kind, body: vec![Node::Residual(residual)], input, output, span: nowhere() }
+    Group { path, kind, body: vec![Node::Residual(residual.into())], input, output, span: nowhere() }
 }
 
 /// A stem, `blocks` residual blocks of `width` channels under ShakeDrop with linear decay to 1/2, and a head.

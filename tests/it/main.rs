@@ -8,6 +8,7 @@ mod config;
 mod counts;
 mod cpu;
 mod data;
+mod draws;
 mod elaborate;
 mod explain;
 mod fuzz;

@@ -54,9 +54,9 @@ fn distance(got: &[f32], wanted: &[f64]) -> f64 {
     norm(&mut got.iter().zip(wanted).map(|(a, b)| f64::from(*a) - b)) / norm(&mut wanted.iter().copied())
 }
 
-#[test]
-fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
-    let (network, recipe) = built(&resnet20(), &["train.batch=4"]);
+/// The largest distance of a gradient of a first training step from the f64 graph's.
+fn worst_gradient(text: &str, sets: &[&str]) -> f64 {
+    let (network, recipe) = built(text, sets);
     let mut graphs = driver::graphs(&network, Some(&recipe));
     let mut engine = driver::compile(driver::plans(&graphs, recipe.batch), 2);
     initialise(&mut engine, &network, recipe.seed);
@@ -73,10 +73,19 @@ fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
     let loss = engine.train_step(&batch.images, &batch.targets, inputs.seed, inputs.step, 0.1);
     let outputs = graphs.train.as_mut().expect("the program trains").run(&inputs);
     assert!(distance(&[loss], &outputs[&op::Output::Loss]) < 1e-5);
-    for p in network.parameters().into_iter().filter(|p| p.role != Role::State) {
-        let error = distance(&engine.gradient(&p.path), &outputs[&op::Output::Gradient(p.path.clone())]);
-        assert!(error < 1e-3, "{}: {error:e}", p.path);
-    }
+    let weights = network.parameters().into_iter().filter(|p| p.role != Role::State);
+    let of = |path| distance(&engine.gradient(&path), &outputs[&op::Output::Gradient(path.clone())]);
+    weights.map(|p| of(p.path)).fold(0.0, f64::max)
+}
+
+#[test]
+fn a_step_of_resnet_20_agrees_with_the_f64_graph() {
+    // One relu whose input is a rounding error from zero passes a gradient or not: one such pixel of a million moves
+    // all gradients before it by some thousandths. Of a few batches at least one has none.
+    let batches = ["train.seed=0", "train.seed=1", "train.seed=2", "train.seed=3"];
+    let worst = batches.map(|seed| worst_gradient(&resnet20(), &["train.batch=3", seed]));
+    assert!(worst.iter().all(|error| *error < 3e-2), "{worst:?}");
+    assert!(worst.iter().any(|error| *error < 1e-4), "{worst:?}");
 }
 
 /// A hash of all states after some steps of a program, the last batch of an epoch being a partial one.
@@ -248,7 +257,7 @@ fn a_summary_shows_one_part_in_full() {
     let site = at("group[2].pyramid_basic[2]");
     for line in [
         "residual, l = 9 of 9",
-        "p             linear_decay(l, L) = 0.5",
+        "p             linear_decay(l, L) = 1 - 9 / 9 * (1 - 0.5) = 0.5",
         "gate          batch  (default, std/regularizers.sd:",
         "forward       b0 + (1 - b0) * u1",
         "E[forward]    0.5\n",
@@ -268,6 +277,17 @@ fn a_summary_shows_one_part_in_full() {
     let wrong = sdc(&["summary", "examples/digits.sd", "--at", "group[2].piramid_basic[2]"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `group[2].pyramid_basic[2]`?"));
+}
+
+#[test]
+fn a_summary_puts_the_layers_of_a_gate_below_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("gate.sd");
+    let text = "model M { input image[4, 8, 8]; net { scale { global_avg_pool; linear(4); sigmoid } } }";
+    std::fs::write(&program, text).expect("the program is written");
+    let summary = succeeds(&["summary", path(&program)]);
+    let names: Vec<&str> = summary.lines().skip(3).take(4).map(|l| l.split_whitespace().next().unwrap_or("")).collect();
+    assert_eq!(names, ["scale[0]", "global_avg_pool[0]", "linear[0]", "sigmoid[0]"], "{summary}");
 }
 
 /// Two residuals of equal work, and as much work outside them.
@@ -304,6 +324,10 @@ fn a_diff_answers_as_diff_does() {
     let same = sdc(&["diff", "examples/digits.sd", "examples/digits.sd"]);
     assert_eq!((same.status.code(), &same.stdout[..]), (Some(0), &b"nothing changed\n"[..]));
     let folder = tempfile::tempdir().expect("a folder");
+    let resolved = folder.path().join("resolved.sd");
+    std::fs::write(&resolved, succeeds(&["config", "examples/digits.sd"])).expect("the program is written");
+    let same = succeeds(&["diff", "examples/digits.sd", path(&resolved)]);
+    assert_eq!(same, "nothing changed\n", "defaults that are written out change nothing");
     let other = folder.path().join("other.sd");
     let text = include_str!("../../examples/digits.sd")
         .replace("epochs 30", "epochs 40")

@@ -20,7 +20,7 @@ use crate::hand;
 
 /// Softmax regression with momentum 0.9, in plain loops: an engine small enough to be right by inspection.
 #[derive(Default)]
-struct Regression {
+pub struct Regression {
     states: BTreeMap<State, Vec<f32>>,
     /// Steps after which the loss is NaN, if it ever is.
     fails_after: Option<u32>,

@@ -58,12 +58,12 @@ impl Emitter<'_, '_> {
             Level::Channel | Level::Pixel => {
                 let mut place = self.n;
                 if draw.level == Level::Pixel {
-                    let image = self.b.ins().imul_imm_s(self.n, pixels);
-                    let row = self.b.ins().imul_imm_s(self.h, width as i64);
+                    let image = self.times(self.n, pixels);
+                    let row = self.times(self.h, width as i64);
                     let pixel = self.b.ins().iadd(row, self.w);
                     place = self.b.ins().iadd(image, pixel);
                 }
-                let before = self.b.ins().imul_imm_s(place, channels / 4);
+                let before = self.times(place, channels / 4);
                 let block = self.b.ins().ishl_imm_s(self.block, 2);
                 let counter = self.b.ins().iadd(before, block);
                 let counter = self.b.ins().iadd_imm_s(counter, quarter as i64);
@@ -112,7 +112,7 @@ impl Emitter<'_, '_> {
             }
             let [(high0, low0), (high1, low1)] = [(c[0], MULTIPLIERS[0]), (c[2], MULTIPLIERS[1])].map(|(x, by)| {
                 let wide = self.b.ins().uextend(types::I64, x);
-                let product = self.b.ins().imul_imm_s(wide, by);
+                let product = self.times(wide, by);
                 let high = self.b.ins().ushr_imm_s(product, 32);
                 (self.b.ins().ireduce(types::I32, high), self.b.ins().ireduce(types::I32, product))
             });

@@ -23,13 +23,16 @@ pub(super) struct Emitter<'a, 'f> {
     pub(super) axes: Vec<Axes>,
     buffers: &'a [Buffer],
     pub(super) context: ir::Value,
-    pub(super) tile: ir::Value,
-    pub(super) tile_row: ir::Value,
+    /// The tile's row of the current point.
+    tile: ir::Value,
+    tile_row: ir::Value,
     pub(super) n: ir::Value,
     pub(super) block: ir::Value,
     pub(super) h: ir::Value,
     pub(super) w: ir::Value,
     pub(super) off: ir::Value,
+    /// The pixel's place in its row, in bytes.
+    column: ir::Value,
     arena: ir::Value,
     /// Values known in each open scope, the innermost last: by expression and quarter.
     scopes: Vec<Vec<[Option<ir::Value>; QUARTERS]>>,
@@ -60,6 +63,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             h: zero,
             w: zero,
             off: zero,
+            column: zero,
             arena,
             planes: vec![],
             taps: vec![],
@@ -81,11 +85,13 @@ impl<'a, 'f> Emitter<'a, 'f> {
     /// The values of the innermost scope are forgotten when `inside` is done; n, block and the pixel may move in it.
     pub(super) fn scope<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
         let (n, block, h, w, off) = (self.n, self.block, self.h, self.w, self.off);
+        let (tile, column) = (self.tile, self.column);
         let (planes, taps) = (self.planes.clone(), std::mem::take(&mut self.taps));
         self.scopes.push(vec![[None; QUARTERS]; self.map.exprs.len()]);
         let result = inside(self);
         self.scopes.pop();
         (self.n, self.block, self.h, self.w, self.off) = (n, block, h, w, off);
+        (self.tile, self.column) = (tile, column);
         (self.planes, self.taps) = (planes, taps);
         result
     }
@@ -139,8 +145,15 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 }
             }
             Expr::Binary(op, a, b) => {
+                let relu = *op == Binary::Max && self.is_zero(*a);
                 let (a, b) = (self.value(*a, quarter), self.value(*b, quarter));
                 match op {
+                    // Lanes below zero are cleared, which is less work than a choice.
+                    Binary::Max if relu => {
+                        let below = self.b.ins().fcmp(FloatCC::LessThan, b, a);
+                        let below = self.as_float(below);
+                        self.b.ins().band_not(b, below)
+                    }
                     Binary::Add => self.b.ins().fadd(a, b),
                     Binary::Sub => self.b.ins().fsub(a, b),
                     Binary::Mul => self.b.ins().fmul(a, b),
@@ -150,10 +163,15 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 }
             }
             Expr::Select { cond, then, otherwise } => {
-                let (cond, then) = (self.value(*cond, quarter), self.value(*then, quarter));
+                let or_zero = self.is_zero(*otherwise);
+                let (cond, then) = (self.value(self.sign_of(*cond), quarter), self.value(*then, quarter));
                 let otherwise = self.value(*otherwise, quarter);
                 let zero = self.constant(0.0);
                 let mask = self.b.ins().fcmp(FloatCC::GreaterThan, cond, zero);
+                if or_zero {
+                    let mask = self.as_float(mask);
+                    return self.b.ins().band(then, mask);
+                }
                 self.choose(mask, then, otherwise)
             }
             Expr::Mask(a) => {
@@ -163,6 +181,50 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Expr::Reduce { over, op, body } => self.reduce(*over, *op, *body, quarter),
         }
+    }
+
+    fn is_zero(&self, value: Value) -> bool {
+        matches!(self.map.expr(value), Expr::Const(x) if *x == 0.0)
+    }
+
+    /// A value that is above zero where `value` is: max(0, x) is where x is.
+    fn sign_of(&self, value: Value) -> Value {
+        match self.map.expr(value) {
+            Expr::Binary(Binary::Max, zero, x) if self.is_zero(*zero) => *x,
+            _ => value,
+        }
+    }
+
+    /// x k
+    pub(super) fn times(&mut self, x: ir::Value, k: i64) -> ir::Value {
+        if k > 0 && k.count_ones() == 1 {
+            return self.b.ins().ishl_imm_s(x, i64::from(k.trailing_zeros()));
+        }
+        self.b.ins().imul_imm_s(x, k)
+    }
+
+    /// The quotient and the remainder of x by k, both without a sign.
+    pub(super) fn divided(&mut self, x: ir::Value, k: i64) -> (ir::Value, ir::Value) {
+        if k > 0 && k.count_ones() == 1 {
+            let quotient = self.b.ins().ushr_imm_s(x, i64::from(k.trailing_zeros()));
+            return (quotient, self.b.ins().band_imm_s(x, k - 1));
+        }
+        (self.b.ins().udiv_imm_u(x, k), self.b.ins().urem_imm_u(x, k))
+    }
+
+    /// Goes to the first pixel of row h of the plane, which is `width` wide.
+    pub(super) fn start_row(&mut self, h: ir::Value, width: usize) {
+        self.h = h;
+        self.off = self.times(h, width as i64 * BLOCK_BYTES);
+        let row = self.b.ins().imul(h, self.tile_row);
+        self.tile = self.b.ins().iadd(self.tile, row);
+    }
+
+    /// Goes to a pixel of the row, `column` bytes from its start.
+    pub(super) fn go_to(&mut self, column: ir::Value) {
+        self.column = column;
+        self.w = self.b.ins().ushr_imm_s(column, i64::from(BLOCK_BYTES.trailing_zeros()));
+        self.off = self.b.ins().iadd(self.off, column);
     }
 
     /// All lanes hold x.
@@ -247,17 +309,12 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Target::Plane(buffer) => self.plane(buffer),
             Target::Image(buffer) => {
-                let image = self.b.ins().imul_imm_s(self.n, BLOCK_BYTES);
+                let image = self.times(self.n, BLOCK_BYTES);
                 self.at(buffer, image)
             }
             Target::Channel(buffer) => self.channel(buffer),
             Target::Flat(buffer) => self.flat(buffer),
-            Target::Tile => {
-                let row = self.b.ins().imul(self.h, self.tile_row);
-                let column = self.b.ins().imul_imm_s(self.w, BLOCK_BYTES);
-                let place = self.b.ins().iadd(row, column);
-                self.b.ins().iadd(self.tile, place)
-            }
+            Target::Tile => self.b.ins().iadd(self.tile, self.column),
         };
         self.b.ins().store(MemFlagsData::trusted(), result, address, quarter as i32 * QUARTER_BYTES);
     }
@@ -269,7 +326,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     fn channel(&mut self, buffer: BufferId) -> ir::Value {
-        let block = self.b.ins().imul_imm_s(self.block, BLOCK_BYTES);
+        let block = self.times(self.block, BLOCK_BYTES);
         self.at(buffer, block)
     }
 
@@ -291,9 +348,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
             return *address;
         }
         let (blocks, bytes) = self.feature(buffer);
-        let image = self.b.ins().imul_imm_s(self.n, blocks as i64);
+        let image = self.times(self.n, blocks as i64);
         let number = self.b.ins().iadd(image, self.block);
-        let place = self.b.ins().imul_imm_s(number, bytes);
+        let place = self.times(number, bytes);
         let address = self.at(buffer, place);
         self.planes.push((buffer, address));
         address
@@ -302,7 +359,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     /// A feature map's channels, moved: whole blocks where `by` is a multiple of 16, else lane by lane.
     fn moved(&mut self, buffer: BufferId, channels: usize, by: isize, quarter: usize) -> ir::Value {
         let (blocks, bytes) = self.feature(buffer);
-        let image = self.b.ins().imul_imm_s(self.n, blocks as i64 * bytes);
+        let image = self.times(self.n, blocks as i64 * bytes);
         let image = self.at(buffer, image);
         let image = self.b.ins().iadd(image, self.off);
         if by % BLOCK as isize == 0 {
@@ -310,7 +367,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, block, blocks as i64);
             let first = self.b.ins().iconst(types::I64, 0);
             let block = self.b.ins().select(inside, block, first);
-            let place = self.b.ins().imul_imm_s(block, bytes);
+            let place = self.times(block, bytes);
             let address = self.b.ins().iadd(image, place);
             let lane = quarter as i32 * QUARTER_BYTES;
             let found = self.b.ins().load(types::F32X4, MemFlagsData::trusted(), address, lane);
@@ -318,14 +375,14 @@ impl<'a, 'f> Emitter<'a, 'f> {
             return self.b.ins().select(inside, found, zero);
         }
         let mut result = self.constant(0.0);
-        let first = self.b.ins().imul_imm_s(self.block, BLOCK as i64);
+        let first = self.times(self.block, BLOCK as i64);
         for lane in 0..4 {
             let channel = self.b.ins().iadd_imm_s(first, (quarter * 4 + lane) as i64 - by as i64);
             let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, channel, channels as i64);
             let start = self.b.ins().iconst(types::I64, 0);
             let channel = self.b.ins().select(inside, channel, start);
             let block = self.b.ins().ushr_imm_s(channel, 4);
-            let plane = self.b.ins().imul_imm_s(block, bytes);
+            let plane = self.times(block, bytes);
             let within = self.b.ins().band_imm_s(channel, 15);
             let within = self.b.ins().ishl_imm_s(within, 2);
             let address = self.b.ins().iadd(image, plane);
@@ -344,25 +401,24 @@ impl<'a, 'f> Emitter<'a, 'f> {
             unreachable!("features are reshaped in a map over features")
         };
         let (blocks, bytes) = self.feature(buffer);
-        let image = self.b.ins().imul_imm_s(self.n, blocks as i64 * bytes);
+        let image = self.times(self.n, blocks as i64 * bytes);
         let image = self.at(buffer, image);
         let pixel = self.b.ins().ushr_imm_s(self.off, 6);
-        let first = self.b.ins().imul_imm_s(self.block, BLOCK as i64);
+        let first = self.times(self.block, BLOCK as i64);
         let mut result = self.constant(0.0);
         for lane in 0..4 {
             let channel = self.b.ins().iadd_imm_s(first, (quarter * 4 + lane) as i64);
             let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, channel, channels as i64);
             let start = self.b.ins().iconst(types::I64, 0);
             let channel = self.b.ins().select(inside, channel, start);
-            let before = self.b.ins().imul_imm_s(channel, (height * width) as i64);
+            let before = self.times(channel, (height * width) as i64);
             let element = self.b.ins().iadd(before, pixel);
-            let source = self.b.ins().udiv_imm_u(element, pixels as i64);
-            let rest = self.b.ins().urem_imm_u(element, pixels as i64);
+            let (source, rest) = self.divided(element, pixels as i64);
             let block = self.b.ins().ushr_imm_s(source, 4);
-            let plane = self.b.ins().imul_imm_s(block, bytes);
-            let row = self.b.ins().imul_imm_s(rest, BLOCK_BYTES);
+            let plane = self.times(block, bytes);
+            let row = self.times(rest, BLOCK_BYTES);
             let within = self.b.ins().band_imm_s(source, 15);
-            let within = self.b.ins().imul_imm_s(within, 4);
+            let within = self.times(within, 4);
             let address = [plane, row, within].into_iter().fold(image, |sum, part| self.b.ins().iadd(sum, part));
             let found = self.b.ins().load(types::F32, MemFlagsData::trusted(), address, 0);
             result = self.b.ins().insertlane(result, found, lane as u8);

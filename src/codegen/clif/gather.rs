@@ -67,7 +67,7 @@ impl Emitter<'_, '_> {
                 (vec![self.bounded(row, source.0)], vec![self.bounded(column, source.1)])
             }
             Gather::Subsample { stride } => {
-                let [row, column] = [self.h, self.w].map(|x| self.b.ins().imul_imm_s(x, stride as i64));
+                let [row, column] = [self.h, self.w].map(|x| self.times(x, stride as i64));
                 (vec![(row, None)], vec![(column, None)])
             }
             Gather::Spread { stride } => {
@@ -91,9 +91,9 @@ impl Emitter<'_, '_> {
     }
 
     fn tap(&mut self, (row, row_exists): Line, (column, column_exists): Line, width: usize) -> Tap {
-        let start = self.b.ins().imul_imm_s(row, width as i64);
+        let start = self.times(row, width as i64);
         let pixel = self.b.ins().iadd(start, column);
-        let place = self.b.ins().imul_imm_s(pixel, BLOCK_BYTES);
+        let place = self.times(pixel, BLOCK_BYTES);
         let exists = match (row_exists, column_exists) {
             (Some(a), Some(b)) => Some(self.b.ins().band(a, b)),
             (a, b) => a.or(b),
@@ -120,7 +120,7 @@ impl Emitter<'_, '_> {
 
     /// The lines of the window at `line`: line s + i - p.
     fn window(&mut self, line: ir::Value, side: usize, window: Window) -> Vec<Line> {
-        let start = self.b.ins().imul_imm_s(line, window.stride as i64);
+        let start = self.times(line, window.stride as i64);
         let lines = (0..window.kernel).map(|i| {
             let at = self.b.ins().iadd_imm_s(start, i as i64 - window.pad as i64);
             if window.pad == 0 { (at, None) } else { self.bounded(at, side) }
@@ -138,8 +138,7 @@ impl Emitter<'_, '_> {
                 continue;
             }
             // A negative line is huge as an unsigned number, and so is its quotient.
-            let o = self.b.ins().udiv_imm_u(at, window.stride as i64);
-            let rest = self.b.ins().urem_imm_u(at, window.stride as i64);
+            let (o, rest) = self.divided(at, window.stride as i64);
             let divides = self.b.ins().icmp_imm_u(IntCC::Equal, rest, 0);
             let (o, inside) = self.bounded(o, count);
             let exists = inside.map(|inside| self.b.ins().band(inside, divides));

@@ -62,6 +62,23 @@ impl Emitter<'_, '_> {
         self.b.switch_to_block(exit);
     }
 
+    /// A loop over 0, step, … below `end`, of at least one turn. What `inside` moves the point to is forgotten after it.
+    fn counted(&mut self, end: i64, step: i64, inside: impl FnOnce(&mut Self, ir::Value)) {
+        let zero = self.b.ins().iconst(types::I64, 0);
+        let counter = self.b.declare_var(types::I64);
+        self.b.def_var(counter, zero);
+        let (body, exit) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().jump(body, &[]);
+        self.b.switch_to_block(body);
+        let at = self.b.use_var(counter);
+        self.scope(|e| inside(e, at));
+        let next = self.b.ins().iadd_imm_s(at, step);
+        self.b.def_var(counter, next);
+        let more = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, next, end);
+        self.b.ins().brif(more, body, &[], exit, &[]);
+        self.b.switch_to_block(exit);
+    }
+
     fn store_all(&mut self, wanted: impl Fn(Target) -> bool) {
         let map = self.map;
         for store in map.stores.iter().filter(|s| wanted(s.target)) {
@@ -107,19 +124,15 @@ impl Emitter<'_, '_> {
         let sums = self.pixel_sums();
         let pointwise: Vec<Store> =
             map.stores.iter().filter(|s| matches!(s.target, Target::Point(_) | Target::Tile)).copied().collect();
-        let (rows, columns) =
-            (self.b.ins().iconst(types::I64, height as i64), self.b.ins().iconst(types::I64, width as i64));
         if !sums.is_empty() || !pointwise.is_empty() {
-            self.looped(rows, |e, h| {
+            self.counted(height as i64, 1, |e, h| {
                 for sum in &sums {
                     sum.row.iter().for_each(|row| e.start(*row, sum.op));
                 }
-                e.looped(columns, |e, w| {
+                e.start_row(h, width);
+                e.counted(width as i64 * BLOCK_BYTES, BLOCK_BYTES, |e, column| {
                     e.scope(|e| {
-                        (e.h, e.w) = (h, w);
-                        let row = e.b.ins().imul_imm_s(h, width as i64);
-                        let pixel = e.b.ins().iadd(row, w);
-                        e.off = e.b.ins().imul_imm_s(pixel, BLOCK_BYTES);
+                        e.go_to(column);
                         for quarter in 0..QUARTERS {
                             pointwise.iter().for_each(|s| e.store(s.target, s.value, quarter));
                             for sum in &sums {
@@ -271,14 +284,14 @@ impl Emitter<'_, '_> {
     fn flat_nest(&mut self, len: usize) {
         let per_chunk = (Domain::CHUNK / BLOCK) as i64;
         self.hoist(Axis::Pixels);
-        let start = self.b.ins().imul_imm_s(self.n, per_chunk);
+        let start = self.times(self.n, per_chunk);
         let full = self.b.ins().iadd_imm_s(start, per_chunk);
         let all = self.b.ins().iconst(types::I64, (len / BLOCK) as i64);
         let fits = self.b.ins().icmp(IntCC::UnsignedLessThan, full, all);
         let end = self.b.ins().select(fits, full, all);
         self.looped_from(start, end, |e, at| {
             e.scope(|e| {
-                e.off = e.b.ins().imul_imm_s(at, BLOCK_BYTES);
+                e.off = e.times(at, BLOCK_BYTES);
                 e.store_all(|_| true);
             });
         });

@@ -27,7 +27,7 @@ pub(super) type MapFn = unsafe extern "C" fn(*const StepContext, u64, u64, *mut 
 pub fn target() -> Arc<dyn TargetIsa> {
     let mut flags = settings::builder();
     for (name, value) in
-        [("opt_level", "speed"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
+        [("opt_level", "none"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
     {
         flags.set(name, value).expect("a setting that Cranelift has");
     }

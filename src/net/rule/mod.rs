@@ -121,3 +121,13 @@ pub struct Rule {
     /// What the test-time pass multiplies by: `E[forward]`, or what `test = …` says; as many.
     pub test: Vec<f64>,
 }
+
+impl Rule {
+    /// The p of its first Bernoulli draw: what tables call its probability.
+    pub fn gate_probability(&self) -> Option<f64> {
+        self.draws.iter().find_map(|draw| match draw.distribution {
+            Distribution::Bernoulli { p } => Some(p),
+            Distribution::Uniform { .. } => None,
+        })
+    }
+}

@@ -6,6 +6,7 @@ mod forms;
 mod slips;
 
 pub use forms::FORMS;
+pub use slips::foreign_word;
 
 use std::ops::Range;
 

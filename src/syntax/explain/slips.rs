@@ -47,6 +47,12 @@ pub fn find(m: &Mismatch<'_>) -> Option<Slip> {
         number,
         reserved_word,
         comma,
+        several_in_parentheses,
+        module_of_a_layer,
+        chain_of_layers,
+        rule_without_place,
+        arm_alone,
+        sum_of_arms,
         layer_among_arms,
         foreign_statement,
     ]
@@ -137,16 +143,28 @@ fn loop_bound(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
             let help = "`0..<n` counts 0, 1, …, n - 1; `..` is an interval of real numbers";
             Some(Slip::new("a loop counts with `..<`", "expected `..<`", help).fix(at.range(), "..<"))
         }
+        "{" if wants_up_to => one_bound(m),
         "..<" => {
             let help = "`lo..hi` is an interval of real numbers; `..<` counts in a `for`";
             Some(Slip::new("an interval is written with `..`", "expected `..`", help).fix(at.range(), ".."))
         }
-        "{" if wants_up_to => {
-            let help = format!("count from 0 with `0..<{}`", at.word_before);
-            Some(Slip::new("a loop needs both its ends", "expected `..<` before this", help))
-        }
         _ => None,
     }
+}
+
+/// `for i in n` and `for i in range(n)`.
+fn one_bound(m: &Mismatch<'_>) -> Option<Slip> {
+    let brace = m.found?;
+    let start = (m.place.chunk.start..brace).rfind(|i| m.place.word(Some(*i)) == "for")?;
+    let bound = m.place.tokens.get(start + 3)?.start..m.place.tokens[brace - 1].end;
+    let written = m.place.text.get(bound.clone())?;
+    let called = written.strip_prefix("range(").and_then(|rest| rest.strip_suffix(')'));
+    let ends = match called.unwrap_or(written).split_once(',') {
+        Some((lo, hi)) => format!("{}..<{}", lo.trim(), hi.trim()),
+        None => format!("0..<{}", called.unwrap_or(written)),
+    };
+    let slip = Slip::new("a loop needs both its ends", "expected `..<` before this", format!("write `{ends}`"));
+    Some(slip.fix(bound, ends))
 }
 
 /// `f(a b: 2)` and `[1 2]`: two values of a list without a comma between them.
@@ -175,7 +193,8 @@ fn colon(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     if at.word == "=" {
         let help = format!("write `{name}: {}`", at.word_after);
         let slip = Slip::new(format!("`=` does not give `{name}` its value here"), "expected `:`", help);
-        return Some(slip.fix(before.end..at.found.end, ":"));
+        let space = if m.place.text[at.found.end..].starts_with(char::is_whitespace) { ":" } else { ": " };
+        return Some(slip.fix(before.end..at.found.end, space));
     }
     if !at.starts_operand() {
         return None;
@@ -263,6 +282,64 @@ fn comma(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     })
 }
 
+/// `(0, 1)` for an interval or a list.
+fn several_in_parentheses(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    let one = m.bracket == Some(Bracket::Round) && m.expected.contains(&Rule::close_paren);
+    (one && at.word == "," && !m.expected.contains(&Rule::comma)).then(|| {
+        let help = "an interval is written `-1..1`, a list `[0, 1]`; sizes of kernels and strides are single numbers";
+        Slip::new("parentheses hold one value", "not expected here", help)
+    })
+}
+
+/// `nn.Conv2d(…)` for a layer's name alone.
+fn module_of_a_layer(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    let before = at.before.filter(|b| b.kind == TokenKind::Word && m.expected.contains(&Rule::stmt))?;
+    (at.word == ".").then(|| {
+        let help = format!("write the name alone, without `{}.`", at.word_before);
+        Slip::new("layers and blocks are called by their names alone", "not expected here", help)
+            .fix(before.start..at.found.end, "")
+    })
+}
+
+/// `conv3x3(16) -> bn` and `conv3x3(16).relu()`.
+fn chain_of_layers(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    (matches!(at.word, "." | "->") && m.expected.contains(&Rule::stmt)).then(|| {
+        let help = "what follows takes what came before it: write `;`";
+        Slip::new(format!("`{}` does not part statements", at.word), "expected `;`", help).fix(at.range(), ";")
+    })
+}
+
+/// `shakedrop on residuals` in a model.
+fn rule_without_place(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    (at.word_after == "on" && m.expected.contains(&Rule::model_stmt)).then(|| {
+        let help = format!("write `place {} on …`", at.word);
+        Slip::new("a rule stands here without `place`", "expected `place` before this", help)
+            .fix(at.found.start..at.found.start, "place ")
+    })
+}
+
+/// An arm among statements: the brace of its residual is missing.
+fn arm_alone(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    let form = match at.word_before {
+        "branch" | "shortcut" => "residual { branch { … } }",
+        "path" => "concat { path { … } path { … } }",
+        _ => return None,
+    };
+    (at.word == "{" && m.expected.contains(&Rule::stmt)).then(|| {
+        let help = format!("write `{form}`; is a `{{` missing?");
+        Slip::new(format!("this `{}` stands in no residual or concat", at.word_before), "not expected here", help)
+    })
+}
+
+/// `residual { branch { … } + x }`
+fn sum_of_arms(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
+    (at.word == "+" && m.expected.contains(&Rule::arm_stmt)).then(|| {
+        let help =
+            "leave it out: branches and shortcut are summed, and without a `shortcut` the input is added as it is";
+        Slip::new("the arms of a residual are summed without a mark", "not expected here", help)
+    })
+}
+
 fn layer_among_arms(m: &Mismatch<'_>, at: &Around<'_>) -> Option<Slip> {
     if !m.expected.contains(&Rule::arm_stmt) || at.found.kind != TokenKind::Word {
         return None;
@@ -292,7 +369,7 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
     ("return", "a function is its value, `fn f(x: real) -> real = x / 2`; layers apply in the order of the text"),
     ("layer", "layers with a name are a `block`"),
     ("rule", "a stochastic rule is a `regularizer`"),
-    ("network", "a whole network is a `family` or a `model`"),
+    ("network", "a whole network is a `family` or a `model`, and stands in a model behind `net`"),
 ];
 
 /// The help for a word that other languages begin a statement with.
@@ -303,6 +380,9 @@ pub fn foreign_word(word: &str) -> Option<&'static str> {
 fn foreign_statement(m: &Mismatch<'_>, _: &Around<'_>) -> Option<Slip> {
     let first = m.place.word(Some(m.statement));
     let help = match foreign_word(first) {
+        None if first == "use" && m.bracket.is_some() => {
+            "`use` stands at the top of a file; a rule is placed by `place rule(p: 0.5) on residuals`"
+        }
         Some(help) => help,
         None if super::ITEM_WORDS.contains(&first)
             && m.bracket.is_some()

@@ -168,23 +168,6 @@ pub static LAYERS: &[LayerSpec] = &[
     row("flatten", LayerKind::Flatten, "flatten", &[], "An image as a vector, channels outermost."),
 ];
 
-/// What other languages call some of them.
-const FOREIGN: &[(&str, &str)] = &[
-    ("batch_norm", "bn"),
-    ("batchnorm", "bn"),
-    ("batchnorm2d", "bn"),
-    ("batch_normalization", "bn"),
-    ("dense", "linear"),
-    ("fc", "linear"),
-    ("fully_connected", "linear"),
-    ("swish", "silu"),
-];
-
-/// The name here of a layer that another language calls `name`.
-pub fn foreign_layer(name: &str) -> Option<&'static str> {
-    FOREIGN.iter().find(|(foreign, _)| foreign.eq_ignore_ascii_case(name)).map(|(_, ours)| *ours)
-}
-
 /// The layer with this name.
 pub fn layer(name: &str) -> Option<&'static LayerSpec> {
     LAYERS.iter().find(|l| l.name == name)

@@ -1,14 +1,16 @@
 //! What the language has by name: layers, functions, words and options of `train`, as data. Checking, hovering,
 //! completion and documentation read the same rows.
 
+mod foreign;
 mod functions;
 mod layers;
 mod options;
 
 use std::fmt;
 
+pub use foreign::{foreign, meant};
 pub use functions::{Builtin, DrawKind, FUNCTIONS, FunctionSpec, Word, function, word, words};
-pub use layers::{LAYERS, LayerKind, LayerSpec, foreign_layer, layer};
+pub use layers::{LAYERS, LayerKind, LayerSpec, layer};
 pub use options::{KeySpec, OptionSpec, TRAIN_KEYS, Takes};
 
 use super::types::Type;

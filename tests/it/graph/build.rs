@@ -167,7 +167,7 @@ impl<'a> Scope<'a> {
             output,
             span: span(),
         };
-        let (kind, body) = (GroupKind::Block("block".to_owned()), vec![Node::Residual(residual)]);
+        let (kind, body) = (GroupKind::Block("block".to_owned()), vec![Node::Residual(residual.into())]);
         self.body.push(Node::Group(Group { path, kind, body, input, output, span: span() }));
         self.shape = output;
         self
@@ -186,7 +186,7 @@ impl<'a> Scope<'a> {
     pub fn gate(&mut self, fill: Fill<'_>) -> &mut Self {
         let path = self.next_path("scale");
         let arm = self.arm(path.child("path"), fill);
-        self.body.push(Node::Gate(Gate { path, arm, shape: self.shape, span: span() }));
+        self.body.push(Node::Gate(Gate { path, arm, shape: self.shape, span: span() }.into()));
         self
     }
 

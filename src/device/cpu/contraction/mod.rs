@@ -7,6 +7,8 @@
 mod direct;
 mod product;
 mod source;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod winograd;
 

@@ -48,6 +48,10 @@ pub(super) unsafe fn accumulate<V: Vector, const P: usize, const R: usize>(
     }
 }
 
+/// One step of [`accumulate`].
+///
+/// # Safety
+/// As for [`accumulate`].
 #[inline(always)]
 unsafe fn one<V: Vector, const P: usize, const R: usize>(
     sums: &mut Sums<V, P, R>,

@@ -22,18 +22,21 @@ impl Vector for Avx2 {
     const LANES: usize = 8;
     const ROWS: usize = 6;
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         // SAFETY: as the caller promises.
         unsafe { Avx2(_mm256_set1_ps(x)) }
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: as the caller promises.
         unsafe { Avx2(_mm256_loadu_ps(p)) }
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
         // SAFETY: as the caller promises.

@@ -109,7 +109,7 @@ impl Isa {
     /// Does a routine with this set.
     ///
     /// # Safety
-    /// As the routine's maker promises; the set comes from [`Isa::detect`] or [`Isa::all`].
+    /// As the routine's maker promises; the set is one that the processor has, as from [`Isa::detect`].
     #[inline]
     pub(super) unsafe fn run<R: Routine>(self, routine: R) {
         match self {
@@ -124,6 +124,57 @@ impl Isa {
             Isa::Neon => unsafe { neon::run(routine) },
             // SAFETY: plain Rust needs no set.
             Isa::Portable => unsafe { routine.run::<portable::Portable, { BLOCK / portable::Portable::LANES }>() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Isa, Routine, Vector};
+    use crate::kernel::BLOCK;
+    use crate::num::draw::Stream;
+
+    type Row = [f32; BLOCK];
+
+    /// Every operation on two rows of channels.
+    struct All<'a> {
+        a: &'a Row,
+        b: &'a Row,
+        out: &'a mut [Row; 6],
+    }
+
+    impl Routine for All<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector, const P: usize>(self) {
+            for at in (0..P).map(|p| p * V::LANES) {
+                // SAFETY: the processor has the set, and P vectors are a row.
+                unsafe {
+                    let (a, b) = (V::load(self.a.as_ptr().add(at)), V::load(self.b.as_ptr().add(at)));
+                    let all = [V::splat(0.1), a.add(b), a.sub(b), a.mul(b), a.fma(b, b), a.fnma(b, a)];
+                    for (row, value) in self.out.iter_mut().zip(all) {
+                        value.store(row.as_mut_ptr().add(at));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_set_gives_the_same_bits() {
+        let mut words = Stream::of_path("simd").all_words(0, 0).map(|word| word as i32 as f32 / 1e8);
+        for _ in 0..200 {
+            let [a, b] = [(); 2].map(|()| -> Row { std::array::from_fn(|_| words.next().expect("endless")) });
+            let results = Isa::all().into_iter().map(|isa| {
+                let mut out = [[0.0; BLOCK]; 6];
+                // SAFETY: the processor has all these sets.
+                unsafe { isa.run(All { a: &a, b: &b, out: &mut out }) };
+                (isa, out.map(|row| row.map(f32::to_bits)))
+            });
+            let results: Vec<_> = results.collect();
+            for (isa, bits) in &results {
+                assert_eq!(*bits, results[0].1, "{isa:?} and {:?}", results[0].0);
+            }
+            assert_eq!(results[0].1[4][0], b[0].mul_add(b[0], a[0]).to_bits(), "self + b * b, rounded once");
         }
     }
 }

@@ -22,18 +22,21 @@ impl Vector for Neon {
     const LANES: usize = 4;
     const ROWS: usize = 6;
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         // SAFETY: as the caller promises.
         unsafe { Neon(vdupq_n_f32(x)) }
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: as the caller promises.
         unsafe { Neon(vld1q_f32(p)) }
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
         // SAFETY: as the caller promises.

@@ -18,17 +18,20 @@ impl Vector for Portable {
     const LANES: usize = LANES;
     const ROWS: usize = 4;
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {
         Portable([x; LANES])
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: as the caller promises.
         Portable(unsafe { p.cast::<[f32; LANES]>().read_unaligned() })
     }
 
+    // SAFETY: see `Vector`.
     #[inline(always)]
     unsafe fn store(self, p: *mut f32) {
         // SAFETY: as the caller promises.

@@ -151,6 +151,7 @@ struct Sites<'a> {
 }
 
 impl Routine for Sites<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let (grid, pitch) = (self.grid, self.pitch);
@@ -169,6 +170,10 @@ impl Routine for Sites<'_> {
     }
 }
 
+/// R sites of a row from `site`.
+///
+/// # Safety
+/// As for [`Sites`]; `read` and `write` are the row's first sites.
 #[inline(always)]
 unsafe fn sites<V: Vector, const P: usize, const R: usize>(
     work: &Sites<'_>,

@@ -60,7 +60,7 @@ fn forward(s: &Sizes) -> (Frame, Vec<Grid>) {
 
 /// The frame of the gradient to y, and the grids of the gradient to x.
 ///
-/// x[h] is read by y[o] through tap t where h + pad = o stride + t dilation.
+/// `x[h]` is read by `y[o]` through tap t where h + pad = o stride + t dilation.
 fn to_input(s: &Sizes) -> (Frame, Vec<Grid>) {
     let reach = s.dilation * (s.kernel - 1);
     // The least o that a tap asks for is at least -before, the largest at most (size - 1 + pad) / stride.

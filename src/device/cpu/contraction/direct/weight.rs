@@ -132,6 +132,7 @@ struct Image<'a> {
 }
 
 impl Routine for Image<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let matrix = &self.work.matrix;
@@ -155,6 +156,10 @@ impl Routine for Image<'_> {
     }
 }
 
+/// R channels of x from `c`, for one tap and one block of results.
+///
+/// # Safety
+/// As for [`Image`]; `x` is the tap's first pixel, `dy` the block's plane, `sum` the block's sums for the tap.
 #[inline(always)]
 unsafe fn channels_of_tap<V: Vector, const P: usize, const R: usize>(
     image: &Image<'_>,

@@ -108,6 +108,7 @@ struct Weight<'a> {
 }
 
 impl Routine for Weight<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Weight { work, around, block, from } = self;
@@ -171,6 +172,7 @@ struct Results<'a> {
 }
 
 impl Routine for Results<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Results { work, around, group, room } = self;
@@ -201,6 +203,10 @@ impl Routine for Results<'_> {
     }
 }
 
+/// R tiles from `tile`, at one point and for one block of results.
+///
+/// # Safety
+/// The processor has the set of V; the points of `tiles` tiles of all channels, and the weight's, are made.
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const R: usize>(
     points: *const f32,

@@ -37,6 +37,7 @@ pub(super) trait Pixels {
 pub(super) struct Read;
 
 impl Pixels for Read {
+    // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
         // SAFETY: as the caller promises.
@@ -48,6 +49,7 @@ impl Pixels for Read {
 pub(super) struct Made;
 
 impl Pixels for Made {
+    // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
         // SAFETY: as the caller promises.

@@ -6,6 +6,8 @@
 //!
 //! One call works on as many channels as a vector has lanes; `pitch`es are floats between neighbours.
 
+#![expect(clippy::needless_range_loop, reason = "round j of a loop fills column j of every row")]
+
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use crate::device::cpu::simd::Vector;
@@ -24,23 +26,38 @@ struct Constants<V> {
     half: V,
     two: V,
     two_and_half: V,
+    eight: V,
     /// √½ and √2: the points.
     a: V,
     b: V,
+    /// √½ ³
+    a_cubed: V,
+    /// -2/3 and 1/6: the norms of the rows of G, and these times the points.
+    norm_a: V,
+    norm_b: V,
+    odd_a: V,
+    odd_b: V,
 }
 
 impl<V: Vector> Constants<V> {
+    /// # Safety
+    /// The processor has the set of V.
     #[inline(always)]
     unsafe fn new() -> Self {
         // SAFETY: as the caller promises.
-        unsafe {
-            Constants {
-                half: V::splat(0.5),
-                two: V::splat(2.0),
-                two_and_half: V::splat(2.5),
-                a: V::splat(FRAC_1_SQRT_2),
-                b: V::splat(SQRT_2),
-            }
+        let all = |x: f32| unsafe { V::splat(x) };
+        Constants {
+            half: all(0.5),
+            two: all(2.0),
+            two_and_half: all(2.5),
+            eight: all(8.0),
+            a: all(FRAC_1_SQRT_2),
+            b: all(SQRT_2),
+            a_cubed: all(FRAC_1_SQRT_2 * 0.5),
+            norm_a: all(-2.0 / 3.0),
+            norm_b: all(1.0 / 6.0),
+            odd_a: all(-2.0 / 3.0 * FRAC_1_SQRT_2),
+            odd_b: all(SQRT_2 / 6.0),
         }
     }
 }
@@ -62,16 +79,14 @@ fn input<V: Vector>(k: &Constants<V>, d: [V; POINTS]) -> [V; POINTS] {
 
 /// A^T m
 #[inline(always)]
-unsafe fn output<V: Vector>(k: &Constants<V>, m: [V; POINTS]) -> [V; TILE] {
+fn output<V: Vector>(k: &Constants<V>, m: [V; POINTS]) -> [V; TILE] {
     let (sum_a, difference_a) = (m[1].add(m[2]), m[1].sub(m[2]));
     let (sum_b, difference_b) = (m[3].add(m[4]), m[3].sub(m[4]));
-    // SAFETY: the values show that the processor has the set.
-    let (eight, cube) = unsafe { (V::splat(8.0), V::splat(FRAC_1_SQRT_2 * 0.5)) };
     [
         m[0].add(sum_a.add(sum_b)),
         k.a.mul(difference_a.fma(k.two, difference_b)),
         sum_b.add(sum_b).fma(k.half, sum_a),
-        m[5].fma(cube, difference_a.fma(eight, difference_b)),
+        m[5].fma(k.a_cubed, difference_a.fma(k.eight, difference_b)),
     ]
 }
 
@@ -85,28 +100,27 @@ fn result<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
 
 /// G w: the rows of ±√½ are -2/3 (1, ±√½, ½), those of ±√2 are 1/6 (1, ±√2, 2).
 #[inline(always)]
-unsafe fn weight<V: Vector>(k: &Constants<V>, w: [V; TAPS]) -> [V; POINTS] {
-    // SAFETY: the values show that the processor has the set.
-    let (norm_a, norm_b, odd_a, odd_b) = unsafe {
-        (V::splat(-2.0 / 3.0), V::splat(1.0 / 6.0), V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2), V::splat(SQRT_2 / 6.0))
-    };
-    let even_a = norm_a.mul(w[0].fma(k.half, w[2]));
-    let even_b = norm_b.mul(w[0].fma(k.two, w[2]));
-    [w[0], even_a.fma(odd_a, w[1]), even_a.fnma(odd_a, w[1]), even_b.fma(odd_b, w[1]), even_b.fnma(odd_b, w[1]), w[2]]
+fn weight<V: Vector>(k: &Constants<V>, w: [V; TAPS]) -> [V; POINTS] {
+    let even_a = k.norm_a.mul(w[0].fma(k.half, w[2]));
+    let even_b = k.norm_b.mul(w[0].fma(k.two, w[2]));
+    [
+        w[0],
+        even_a.fma(k.odd_a, w[1]),
+        even_a.fnma(k.odd_a, w[1]),
+        even_b.fma(k.odd_b, w[1]),
+        even_b.fnma(k.odd_b, w[1]),
+        w[2],
+    ]
 }
 
 /// G^T u
 #[inline(always)]
-unsafe fn weight_back<V: Vector>(k: &Constants<V>, u: [V; POINTS]) -> [V; TAPS] {
-    // SAFETY: the values show that the processor has the set.
-    let (norm_a, norm_b, odd_a, odd_b) = unsafe {
-        (V::splat(-2.0 / 3.0), V::splat(1.0 / 6.0), V::splat(-2.0 / 3.0 * FRAC_1_SQRT_2), V::splat(SQRT_2 / 6.0))
-    };
-    let (sum_a, difference_a) = (norm_a.mul(u[1].add(u[2])), u[1].sub(u[2]));
-    let (sum_b, difference_b) = (norm_b.mul(u[3].add(u[4])), u[3].sub(u[4]));
+fn weight_back<V: Vector>(k: &Constants<V>, u: [V; POINTS]) -> [V; TAPS] {
+    let (sum_a, difference_a) = (k.norm_a.mul(u[1].add(u[2])), u[1].sub(u[2]));
+    let (sum_b, difference_b) = (k.norm_b.mul(u[3].add(u[4])), u[3].sub(u[4]));
     [
         u[0].add(sum_a.add(sum_b)),
-        odd_b.mul(difference_b).fma(odd_a, difference_a),
+        k.odd_b.mul(difference_b).fma(k.odd_a, difference_a),
         u[5].add(sum_b.add(sum_b).fma(k.half, sum_a)),
     ]
 }

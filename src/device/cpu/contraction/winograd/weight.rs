@@ -102,6 +102,7 @@ struct Products<'a> {
 }
 
 impl Routine for Products<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Products { work, around, group, room, sum } = self;
@@ -133,6 +134,10 @@ impl Routine for Products<'_> {
     }
 }
 
+/// R channels of x from `c`, at one point and for one block of dy.
+///
+/// # Safety
+/// The processor has the set of V; the points of `tiles` tiles are made; `sum` is the caller's alone.
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const R: usize>(
     x: *const f32,
@@ -161,6 +166,7 @@ struct Finish<'a> {
 }
 
 impl Routine for Finish<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Finish { work, around, block, from } = self;
