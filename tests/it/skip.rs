@@ -343,8 +343,11 @@ fn a_closed_branch_decays_and_may_hold_anything() {
     }
 }
 
+/// Whether a pass is one of those that are counted.
+type Kind = fn(&Pass) -> bool;
+
 /// Multiply-adds of one kind of contraction in a plan, all and weighted by what `runs` says of each kernel.
-fn multiply_adds(plan: &Plan, kind: impl Fn(&Pass) -> bool, runs: impl Fn(&When) -> f64) -> [f64; 2] {
+fn multiply_adds(plan: &Plan, kind: Kind, runs: impl Fn(&When) -> f64) -> [f64; 2] {
     let mut sums = [0.0; 2];
     for kernel in &plan.kernels {
         if let Body::Contraction(contraction) = &kernel.body
@@ -365,7 +368,7 @@ fn the_work_that_is_said_to_be_saved_is_saved() {
         let plan = plan(&train);
         let expected = network.work();
         let sampled = |when: &When| (0..STEPS).filter(|step| when.holds(5, *step)).count() as f64 / f64::from(STEPS);
-        let kinds: [(&str, fn(&Pass) -> bool); 3] = [
+        let kinds: [(&str, Kind); 3] = [
             ("forward", |pass| matches!(pass, Pass::Forward { .. })),
             ("to weight", |pass| matches!(pass, Pass::ToWeight { .. })),
             ("to input", |pass| matches!(pass, Pass::ToInput { .. })),
