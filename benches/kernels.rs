@@ -12,7 +12,7 @@ use sdc::bench::drawn;
 use sdc::data::Batch;
 use sdc::device::cpu::CpuEngine;
 use sdc::driver::{self, Choice, Input, Session};
-use sdc::kernel::{Kernel, Pass, Plan, Work};
+use sdc::kernel::{Body, Kernel, Pass, Plan, Work};
 use sdc::train;
 
 const PROGRAM: &str = "benches/kernels.sd";
@@ -80,7 +80,7 @@ impl Ready {
 
 /// Which kernels a benchmark times.
 fn is_convolution(kernel: &Kernel, pass: fn(&Pass) -> bool) -> bool {
-    matches!(kernel, Kernel::Contraction(contraction) if kernel.layer().starts_with("conv[1]") && pass(&contraction.pass))
+    matches!(&kernel.body, Body::Contraction(contraction) if kernel.layer().starts_with("conv[1]") && pass(&contraction.pass))
 }
 
 fn kernels(criterion: &mut Criterion) {
@@ -89,7 +89,7 @@ fn kernels(criterion: &mut Criterion) {
         ("forward", |kernel| is_convolution(kernel, |pass| matches!(pass, Pass::Forward { .. }))),
         ("to_input", |kernel| is_convolution(kernel, |pass| matches!(pass, Pass::ToInput { .. }))),
         ("to_weight", |kernel| is_convolution(kernel, |pass| matches!(pass, Pass::ToWeight { .. }))),
-        ("maps", |kernel| matches!(kernel, Kernel::Map(_)) && kernel.layer().starts_with("bn")),
+        ("maps", |kernel| matches!(kernel.body, Body::Map(_)) && kernel.layer().starts_with("bn")),
     ];
     for (name, which) in rows {
         let mut group = criterion.benchmark_group(name);

@@ -56,6 +56,8 @@
 //! - Gradients have places of their own at the front of the arena beside weights and momenta, so that one kernel updates
 //!   every weight that the optimizer treats alike.
 //! - A relu's mask is taken from its output where that is stored: both are above 0 together.
+//! - Behind a gate that is drawn once a batch, the graph says where values are 0 ([`passes`]) and the plan which kernels
+//!   do not run ([`fuse`]). A gate an image skips nothing: a batch normalisation behind it needs all images.
 //! - Where a gate is one number for a whole task, a compiled map has two specialised bodies, so that finer draws are
 //!   made only where the gate is 0.
 //!

@@ -1,5 +1,6 @@
 //! The kernels of a training step: how long each takes, and how much it does in that time.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::sample::Sampler;
@@ -7,7 +8,7 @@ use super::{RATE, Spread};
 use crate::data::Batch;
 use crate::device::cpu::CpuEngine;
 use crate::device::host::Reading;
-use crate::kernel::{Kernel, Pass, Plan, Work};
+use crate::kernel::{Body, Kernel, Pass, Plan, Work};
 
 /// What a step's kernels take, in the plan's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +28,11 @@ pub struct KernelTime {
     pub layer: String,
     /// What it is: a map, or which pass of a contraction.
     pub kind: &'static str,
-    /// The median of its seconds.
+    /// The share of the steps in which it ran; the others closed a gate that it stands behind.
+    pub runs: f64,
+    /// Its seconds a step: the median where it ran, times that share.
     pub seconds: f64,
-    /// What it does.
+    /// What it does a step: what it does where it runs, times that share.
     pub work: Work,
 }
 
@@ -84,29 +87,33 @@ pub(super) fn time(engine: &mut CpuEngine, images: &Batch, batch: usize, sampler
     for step in 0..sampler.samples {
         let mut starts = Vec::with_capacity(plan.kernels.len() + 1);
         let begin = Reading::now();
-        engine.watched_step(&images.images, &images.targets, 0, step as u32, RATE, |_| starts.push(Instant::now()));
+        let watch = |kernel| starts.push((kernel, Instant::now()));
+        engine.watched_step(&images.images, &images.targets, 0, step as u32, RATE, watch);
         let whole = begin.until_now();
-        let seconds: Vec<f64> = starts.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+        let seconds: BTreeMap<usize, f64> =
+            starts.windows(2).map(|pair| (pair[0].0, (pair[1].1 - pair[0].1).as_secs_f64())).collect();
         if sampler.counts(&whole) { &mut kept } else { &mut dropped }.push(seconds);
     }
     let counted = if kept.is_empty() { &dropped } else { &kept };
-    let median = |of: &dyn Fn(&Vec<f64>) -> f64| Spread::of(&counted.iter().map(of).collect::<Vec<_>>()).median;
-    let kernels = plan.kernels.iter().enumerate();
-    Layers {
-        kernels: kernels.map(|(i, kernel)| row(kernel, &plan, batch, median(&|seconds| seconds[i]))).collect(),
-        seconds: median(&|seconds| seconds.iter().sum()),
-    }
+    let kernels = plan.kernels.iter().enumerate().map(|(i, kernel)| {
+        let runs: Vec<f64> = counted.iter().filter_map(|seconds| seconds.get(&i).copied()).collect();
+        let share = runs.len() as f64 / counted.len().max(1) as f64;
+        row(kernel, &plan, batch, share, Spread::of(&runs).median)
+    });
+    let steps: Vec<f64> = counted.iter().map(|seconds| seconds.values().sum()).collect();
+    Layers { kernels: kernels.collect(), seconds: Spread::of(&steps).median }
 }
 
-fn row(kernel: &Kernel, plan: &Plan, batch: usize, seconds: f64) -> KernelTime {
-    let kind = match kernel {
-        Kernel::Map(_) => "map",
-        Kernel::Contraction(contraction) => match contraction.pass {
+/// A kernel that ran in a share `runs` of the steps, in `seconds` then.
+fn row(kernel: &Kernel, plan: &Plan, batch: usize, runs: f64, seconds: f64) -> KernelTime {
+    let kind = match &kernel.body {
+        Body::Map(_) => "map",
+        Body::Contraction(contraction) => match contraction.pass {
             Pass::Forward { .. } => "forward",
             Pass::ToInput { .. } => "to input",
             Pass::ToWeight { .. } => "to weight",
         },
     };
     let (name, layer) = (kernel.name().to_owned(), kernel.layer().to_owned());
-    KernelTime { name, layer, kind, seconds, work: kernel.work(plan, batch) }
+    KernelTime { name, layer, kind, runs, seconds: runs * seconds, work: kernel.work(plan, batch).share(runs) }
 }

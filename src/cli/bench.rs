@@ -113,13 +113,14 @@ fn work_cells(seconds: f64, work: Work, total: f64) -> [String; 4] {
     ]
 }
 
-/// A row a kernel, in the plan's order.
+/// A row a kernel, in the plan's order; the share of the steps in which it runs stands where that is not all.
 fn kernel_table(layers: &Layers) -> Table {
-    let columns = [("kernel", Align::Left), ("", Align::Left)].into_iter().chain(WORK_COLUMNS);
+    let columns = [("kernel", Align::Left), ("", Align::Left), ("runs", Align::Right)].into_iter().chain(WORK_COLUMNS);
     let mut table = Table::new(&columns.collect::<Vec<_>>());
     let total = layers.total().seconds;
     for kernel in &layers.kernels {
-        let name = [kernel.name.clone(), kernel.kind.to_owned()];
+        let runs = if kernel.runs < 1.0 { format!("{:.0} %", 100.0 * kernel.runs) } else { String::new() };
+        let name = [kernel.name.clone(), kernel.kind.to_owned(), runs];
         table.row(name.into_iter().chain(work_cells(kernel.seconds, kernel.work, total)));
     }
     table
@@ -174,10 +175,11 @@ fn timing_json(timing: &Timing) -> Value {
 
 fn layers_json(layers: &Layers, fold: usize) -> Value {
     let total = layers.total();
-    let work = |name: &str, kind: Value, seconds: f64, work: Work| {
+    let work = |name: &str, kind: Value, runs: Option<f64>, seconds: f64, work: Work| {
         json!({
             "name": name,
             "kind": kind,
+            "runs": runs,
             "seconds": seconds,
             "share": share(seconds, total.seconds),
             "flops": work.flops,
@@ -190,10 +192,10 @@ fn layers_json(layers: &Layers, fold: usize) -> Value {
     let kernels: Vec<_> = layers
         .kernels
         .iter()
-        .map(|kernel| work(&kernel.name, json!(kernel.kind), kernel.seconds, kernel.work))
+        .map(|kernel| work(&kernel.name, json!(kernel.kind), Some(kernel.runs), kernel.seconds, kernel.work))
         .collect();
     let parts: Vec<_> =
-        layers.parts(fold).iter().map(|part| work(&part.path, json!("part"), part.seconds, part.work)).collect();
+        layers.parts(fold).iter().map(|part| work(&part.path, json!("part"), None, part.seconds, part.work)).collect();
     json!({ "step_seconds": layers.seconds, "kernels": kernels, "parts": parts })
 }
 

@@ -46,6 +46,7 @@ pub(super) fn kind(op: &Op) -> Kind {
         | Op::ActBack(_)
         | Op::Add
         | Op::Scale(_)
+        | Op::Gated { .. }
         | Op::ScaleConst { .. }
         | Op::Mul => Kind::Pointwise,
         Op::AvgPool(_)

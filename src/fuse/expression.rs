@@ -7,7 +7,7 @@ use super::persistent::{Hyper, feature};
 use crate::graph::op::{GateRef, Op, ScaleOp};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{
-    Axis, Binary, BufferId, Domain, Draw, Expr, Gather, MapBuilder, Param, Place, ReduceOp, Unary, Value,
+    Axis, Binary, BufferId, Distribution, Domain, Draw, Expr, Gather, MapBuilder, Param, Place, ReduceOp, Unary, Value,
 };
 use crate::net::{Activation, Factor, Level, Path, Window};
 use crate::num::draw::{Stream, bernoulli_threshold};
@@ -101,6 +101,11 @@ impl Expressions<'_> {
                 let x = self.value(inputs[0]);
                 let factor = self.factor(scale, &scale.forward);
                 self.map.mul(x, factor)
+            }
+            // y = x, or 0 where a gate is 0
+            Op::Gated { gates } => {
+                let x = self.value(inputs[0]);
+                self.map.while_open(&draws(gates), x)
             }
             Op::ScaleConst { factor, .. } => {
                 let x = self.value(inputs[0]);
@@ -221,16 +226,10 @@ impl Expressions<'_> {
         let (keep, take) = (self.map.constant(1.0 - momentum), self.map.constant(*momentum));
         let (kept, taken) = (self.map.mul(keep, old), self.map.mul(take, batch));
         let new = self.map.add(kept, taken);
-        gates.iter().fold(new, |new, gate| {
-            let open = self.gate(gate);
+        draws(gates).into_iter().fold(new, |new, gate| {
+            let open = self.map.push(Expr::Draw(gate));
             self.map.push(Expr::Select { cond: open, then: new, otherwise: old })
         })
-    }
-
-    fn gate(&mut self, gate: &GateRef) -> Value {
-        let distribution = crate::kernel::Distribution::Bernoulli { threshold: bernoulli_threshold(gate.p) };
-        let stream = Stream::of_rule(gate.site.as_str(), gate.draw);
-        self.map.push(Expr::Draw(Draw { stream, level: Level::Batch, distribution }))
     }
 
     fn factor(&mut self, scale: &ScaleOp, factor: &Factor) -> Value {
@@ -418,6 +417,17 @@ impl Expressions<'_> {
         let mean = self.map.div(difference, batch);
         self.map.push(Expr::Mask(mean))
     }
+}
+
+/// The draws of gates, those that never close left out.
+pub(super) fn draws(gates: &[GateRef]) -> Vec<Draw> {
+    let gates = gates.iter().map(|gate| (gate, bernoulli_threshold(gate.p)));
+    let draw = |(gate, threshold): (&GateRef, u64)| Draw {
+        stream: Stream::of_rule(gate.site.as_str(), gate.draw),
+        level: Level::Batch,
+        distribution: Distribution::Bernoulli { threshold },
+    };
+    gates.filter(|(_, threshold)| *threshold < 1 << 32).map(draw).collect()
 }
 
 /// A name for what a piece computes, from its node's.

@@ -3,19 +3,27 @@
 //! 1. [`persistent()`] lays out what outlives a step, once for all plans of a network.
 //! 2. `decide` says which nodes are stored. Contractions and reductions always are; an element-wise value is computed
 //!    again by each reader where that moves less memory than keeping it.
-//! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece joins the kernel that made the last of
-//!    what it reads, as part of the map or as a contraction's epilogue; an element-wise value that a contraction reads
-//!    becomes its prologue.
-//! 4. `expression` holds a row an operation: its equation as an expression at one point.
+//! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece (`piece`) joins the kernel that made the
+//!    last of what it reads, as part of the map or as a contraction's epilogue, or a map that goes over the same memory;
+//!    an element-wise value that a contraction reads becomes its prologue.
+//! 4. `need` says behind which gates a value matters, so that a kernel that only serves branches behind a closed gate
+//!    does not run. A piece that matters without them never joins such a kernel; `close` sets the gradients that such
+//!    kernels leave out to 0.
+//! 5. `expression` holds a row an operation: its equation as an expression at one point.
 //!
 //! Absences: no rule, layer or family is known here by name; no target.
 
+mod close;
 mod decide;
 mod expression;
+mod need;
 mod persistent;
+mod piece;
 mod schedule;
 
 pub use persistent::{Persistent, persistent};
+
+use std::collections::BTreeMap;
 
 use crate::graph::Graph;
 use crate::kernel::Plan;
@@ -25,8 +33,20 @@ use crate::kernel::Plan;
 /// # Panics
 /// Where the graph does not [verify](Graph::verify), or reads a parameter that `persistent` lacks.
 pub fn plan(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
+    planned(graph, need::needs(graph), persistent, batch)
+}
+
+/// As [`plan`], but every kernel runs in every step: what a plan that passes over closed branches is measured against.
+///
+/// # Panics
+/// As [`plan`].
+pub fn plan_in_full(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
+    planned(graph, BTreeMap::new(), persistent, batch)
+}
+
+fn planned(graph: &Graph, needs: schedule::Needs, persistent: &Persistent, batch: usize) -> Plan {
     let stored = decide::stored(graph);
-    let plan = schedule::schedule(graph, &stored, persistent, batch);
+    let plan = schedule::schedule(graph, &stored, needs, persistent, batch);
     debug_assert_eq!(plan.verify(), Ok(()));
     plan
 }

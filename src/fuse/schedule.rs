@@ -2,22 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::close::gated_gradient;
 use super::decide::{self, Kind};
 use super::expression::{Expressions, parameter, part};
 use super::persistent::{Persistent, conv_sizes, conv_sizes_of, feature};
+use super::piece::{Kept, Open, OpenBody};
 use crate::graph::op::{Op, Output};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{
-    Axis, Buffer, BufferId, Contraction, Domain, Expr, Kernel, Lifetime, Map, MapBuilder, Operand, Param, Pass, Place,
-    Plan, Size, Slot, Target, Value,
+    Axis, Buffer, BufferId, Contraction, Domain, Draw, Expr, Lifetime, MapBuilder, Operand, Param, Pass, Place, Plan,
+    Size, Slot, Target, Value, When,
 };
 
-pub(super) fn schedule(graph: &Graph, stored: &BTreeSet<NodeId>, persistent: &Persistent, batch: usize) -> Plan {
+/// For each node the gates that are open wherever its value matters.
+pub(super) type Needs = BTreeMap<NodeId, Vec<Draw>>;
+
+pub(super) fn schedule(
+    graph: &Graph,
+    stored: &BTreeSet<NodeId>,
+    needs: Needs,
+    persistent: &Persistent,
+    batch: usize,
+) -> Plan {
     let plan = Plan { batch, buffers: vec![], slots: BTreeMap::new(), kernels: vec![], arena: 0 };
     let names = graph.names();
     let mut schedule = Schedule {
         graph,
         names,
+        needs,
         persistent,
         plan,
         buffers: BTreeMap::new(),
@@ -33,63 +45,29 @@ pub(super) fn schedule(graph: &Graph, stored: &BTreeSet<NodeId>, persistent: &Pe
             schedule.node(id);
         }
     }
+    schedule.close_gradients();
     if graph.outputs().keys().any(|output| matches!(output, Output::Momentum(_))) {
         schedule.update();
     }
     schedule.finish()
 }
 
-struct Schedule<'a> {
-    graph: &'a Graph,
-    names: BTreeMap<NodeId, String>,
-    persistent: &'a Persistent,
-    plan: Plan,
+pub(super) struct Schedule<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) names: BTreeMap<NodeId, String>,
+    needs: Needs,
+    pub(super) persistent: &'a Persistent,
+    pub(super) plan: Plan,
     /// The buffers of stored nodes.
-    buffers: BTreeMap<NodeId, BufferId>,
+    pub(super) buffers: BTreeMap<NodeId, BufferId>,
     /// Weights, momenta and gradients of each group that is trained.
     views: Vec<[BufferId; 3]>,
     /// Each plane's mean and sum of squares about it, of the values whose moments are taken.
     moments: BTreeMap<NodeId, [BufferId; 2]>,
-    kernels: Vec<Open>,
+    pub(super) kernels: Vec<Open>,
     /// The kernel that writes a buffer.
-    producers: BTreeMap<BufferId, usize>,
+    pub(super) producers: BTreeMap<BufferId, usize>,
 }
-
-/// A kernel that pieces may still join.
-enum Open {
-    Map(Piece),
-    Contraction(Contraction, Option<Piece>),
-}
-
-impl Open {
-    /// Whether a buffer that this kernel writes is known at each point of its loop. A value for a whole plane is not: it
-    /// is there when the loop is over, also where the plane is a single pixel.
-    fn knows(&self, buffer: BufferId, at: Place) -> bool {
-        let target = match at {
-            Place::Point => Target::Point(buffer),
-            Place::Channel => Target::Channel(buffer),
-            Place::Flat => Target::Flat(buffer),
-            Place::Plane | Place::Moved { .. } | Place::Reshaped { .. } => return false,
-        };
-        let keeps = |piece: &Piece| piece.map.stores().iter().any(|store| store.target == target);
-        match self {
-            Open::Map(piece) => keeps(piece),
-            Open::Contraction(contraction, piece) => {
-                let result = at == Place::Point && contraction.writes().first() == Some(&buffer);
-                result || piece.as_ref().is_some_and(keeps)
-            }
-        }
-    }
-}
-
-/// A map under construction, with the values of nodes that it computes or has read.
-struct Piece {
-    map: MapBuilder,
-    known: BTreeMap<NodeId, Value>,
-}
-
-/// What a piece keeps: where, what, and the node whose value that is.
-type Kept = (Target, Value, Option<NodeId>);
 
 impl Schedule<'_> {
     fn sources(&mut self) {
@@ -158,16 +136,23 @@ impl Schedule<'_> {
                 Output::Parameter(_) | Output::Momentum(_) => continue,
             };
             self.buffers.insert(node, buffer);
+            if let Some(gradient) = gated_gradient(self.graph, node) {
+                self.buffers.insert(gradient, buffer);
+            }
             self.plan.slots.insert(slot, buffer);
         }
     }
 
     fn node(&mut self, id: NodeId) {
+        // A gradient stays where it was made (`outputs`) and is set to 0 at the end (`close_gradients`).
+        if gated_gradient(self.graph, id).is_some() {
+            return;
+        }
         match decide::kind(&self.graph.node(id).op) {
             Kind::Contraction => self.contraction(id),
             Kind::Pointwise | Kind::Gather => {
                 let buffer = self.buffer_of(id);
-                self.feature_piece(self.names[&id].clone(), id, |e| {
+                self.feature_piece(self.names[&id].clone(), id, id, |e| {
                     let value = e.computed(id);
                     vec![(Target::Point(buffer), value, Some(id))]
                 });
@@ -175,7 +160,7 @@ impl Schedule<'_> {
             Kind::OverPixels => {
                 let buffer = self.buffer_of(id);
                 let x = self.graph.inputs(id)[0];
-                self.feature_piece(self.names[&id].clone(), x, |e| {
+                self.feature_piece(self.names[&id].clone(), id, x, |e| {
                     let value = e.computed(id);
                     vec![(Target::Plane(buffer), value, None)]
                 });
@@ -218,7 +203,8 @@ impl Schedule<'_> {
             ref op => unreachable!("{op:?} is no contraction"),
         };
         self.producers.insert(result, self.kernels.len());
-        self.kernels.push(Open::Contraction(Contraction { name, sizes, pass, epilogue: None }, None));
+        let body = OpenBody::Contraction(Contraction { name, sizes, pass, epilogue: None }, None);
+        self.kernels.push(Open { when: When::open(self.need(id)), body });
     }
 
     /// What a contraction reads: a buffer, or a prologue that computes planes.
@@ -242,7 +228,7 @@ impl Schedule<'_> {
         let per_plane = Size::Feature { channels, height: 1, width: 1 };
         match graph.node(id).op {
             Op::ChannelMean => {
-                let [means, _] = self.moments(inputs[0], per_plane);
+                let [means, _] = self.moments(id, inputs[0], per_plane);
                 self.channel_piece(id, |e| {
                     let mean = e.map.load(means, Place::Plane);
                     let sum = e.map.sum(Axis::Batch, mean);
@@ -253,7 +239,7 @@ impl Schedule<'_> {
             }
             // The planes' own squares, and those of their means about the whole mean.
             Op::ChannelVariance => {
-                let [means, squares] = self.moments(inputs[0], per_plane);
+                let [means, squares] = self.moments(id, inputs[0], per_plane);
                 self.channel_piece(id, |e| {
                     let mean = e.value(inputs[1]);
                     let (plane_mean, within) = (e.map.load(means, Place::Plane), e.map.load(squares, Place::Plane));
@@ -270,7 +256,7 @@ impl Schedule<'_> {
             }
             Op::SumChannel => {
                 let planes = self.buffer(part(&name, "planes"), per_plane, KERNELS);
-                self.feature_piece(name, inputs[0], |e| {
+                self.feature_piece(name, id, inputs[0], |e| {
                     let x = e.value(inputs[0]);
                     let sum = e.map.sum(Axis::Pixels, x);
                     vec![(Target::Plane(planes), sum, None)]
@@ -283,7 +269,7 @@ impl Schedule<'_> {
             }
             Op::BatchNormToScale { eps } => {
                 let planes = self.buffer(part(&name, "planes"), per_plane, KERNELS);
-                self.feature_piece(name, inputs[0], |e| {
+                self.feature_piece(name, id, inputs[0], |e| {
                     let [dy, x, mean] = [0, 1, 2].map(|i| e.value(inputs[i]));
                     let centred = e.map.sub(x, mean);
                     let product = e.map.mul(dy, centred);
@@ -302,14 +288,15 @@ impl Schedule<'_> {
         }
     }
 
-    fn moments(&mut self, x: NodeId, per_plane: Size) -> [BufferId; 2] {
+    /// The moments of x, which `id` reads; it is the mean, which matters wherever the variance does.
+    fn moments(&mut self, id: NodeId, x: NodeId, per_plane: Size) -> [BufferId; 2] {
         if let Some(known) = self.moments.get(&x) {
             return *known;
         }
         let name = self.names[&x].clone();
         let [means, squares] =
             ["plane_mean", "plane_squares"].map(|what| self.buffer(part(&name, what), per_plane, KERNELS));
-        self.feature_piece(part(&name, "moments"), x, |e| {
+        self.feature_piece(part(&name, "moments"), id, x, |e| {
             let [mean, square] = e.plane_moments(x);
             vec![(Target::Plane(means), mean, None), (Target::Plane(squares), square, None)]
         });
@@ -328,11 +315,11 @@ impl Schedule<'_> {
             Op::CrossEntropy { smoothing } => {
                 let rows = Size::Feature { channels: 1, height: 1, width: 1 };
                 let rows = self.buffer(part(&name, "rows"), rows, KERNELS);
-                self.piece(name.clone(), domain, |e| {
+                self.piece(name.clone(), id, domain, |e| {
                     let loss = e.cross_entropy(logits, target, smoothing);
                     vec![(Target::Image(rows), loss, None)]
                 });
-                self.piece(part(&name, "mean"), Domain::Channel { channels: 1 }, |e| {
+                self.piece(part(&name, "mean"), id, Domain::Channel { channels: 1 }, |e| {
                     let row = e.map.load(rows, Place::Plane);
                     let sum = e.map.sum(Axis::Batch, row);
                     let batch = e.map.push(Expr::Param(Param::Batch));
@@ -340,7 +327,7 @@ impl Schedule<'_> {
                     vec![(Target::Channel(buffer), mean, Some(id))]
                 });
             }
-            Op::CrossEntropyBack { smoothing } => self.piece(name, domain, |e| {
+            Op::CrossEntropyBack { smoothing } => self.piece(name, id, domain, |e| {
                 let value = e.cross_entropy_back(logits, target, smoothing);
                 vec![(Target::Plane(buffer), value, None)]
             }),
@@ -358,92 +345,33 @@ impl Schedule<'_> {
             e.map.store(Target::Flat(v), momentum);
             e.map.store(Target::Flat(w), weight);
             let map = e.map;
-            self.kernels.push(Open::Map(Piece { map, known: BTreeMap::new() }));
+            self.kernels.push(Open::map(When::Always, map));
         }
     }
 
-    fn feature_piece(&mut self, name: String, like: NodeId, build: impl Fn(&mut Expressions<'_>) -> Vec<Kept>) {
-        self.piece(name, self.domain(like), build);
+    fn feature_piece(
+        &mut self,
+        name: String,
+        id: NodeId,
+        like: NodeId,
+        build: impl Fn(&mut Expressions<'_>) -> Vec<Kept>,
+    ) {
+        self.piece(name, id, self.domain(like), build);
     }
 
     fn channel_piece(&mut self, id: NodeId, build: impl Fn(&mut Expressions<'_>) -> Vec<Kept>) {
         let channels = self.graph.node(id).ty.elements();
-        self.piece(self.names[&id].clone(), Domain::Channel { channels }, build);
+        self.piece(self.names[&id].clone(), id, Domain::Channel { channels }, build);
     }
 
-    /// Builds a piece into the kernel that made the last of what it reads, or into the last kernel of all, where its
-    /// domain is the same and nothing stands between; else into a kernel of its own.
-    fn piece(&mut self, name: String, domain: Domain, build: impl Fn(&mut Expressions<'_>) -> Vec<Kept>) {
-        let alone = self.built(name, MapBuilder::new("", domain), BTreeMap::new(), &build);
-        let host = self.host(&alone.map.clone().finish());
-        let number = host.unwrap_or(self.kernels.len());
-        let piece = match host {
-            None => alone,
-            Some(number) => {
-                let epilogue = || Piece { map: MapBuilder::new("", domain), known: BTreeMap::new() };
-                let Piece { map, known } = match &mut self.kernels[number] {
-                    Open::Map(piece) => std::mem::replace(piece, epilogue()),
-                    Open::Contraction(_, piece) => piece.take().unwrap_or_else(epilogue),
-                };
-                let name = map.name().to_owned();
-                self.built(name, map, known, &build)
-            }
-        };
-        for store in piece.map.stores() {
-            if let Some(buffer) = store.target.buffer() {
-                self.producers.insert(buffer, number);
-            }
-        }
-        match self.kernels.get_mut(number) {
-            None => self.kernels.push(Open::Map(piece)),
-            Some(Open::Map(slot)) => *slot = piece,
-            Some(Open::Contraction(_, slot)) => *slot = Some(piece),
-        }
+    /// Whether kernels behind closed gates do not run.
+    pub(super) fn skips(&self) -> bool {
+        !self.needs.is_empty()
     }
 
-    fn built(
-        &self,
-        name: String,
-        map: MapBuilder,
-        known: BTreeMap<NodeId, Value>,
-        build: &impl Fn(&mut Expressions<'_>) -> Vec<Kept>,
-    ) -> Piece {
-        let map = map.named(name);
-        let mut e = Expressions { graph: self.graph, buffers: &self.buffers, map, known };
-        for (target, value, node) in build(&mut e) {
-            e.map.store(target, value);
-            if let Some(node) = node {
-                e.known.insert(node, value);
-            }
-        }
-        Piece { map: e.map, known: e.known }
-    }
-
-    fn host(&self, alone: &Map) -> Option<usize> {
-        let latest = alone.reads().iter().filter_map(|id| self.producers.get(id)).max().copied()?;
-        let fits = |number: usize| {
-            let made_there = |id: BufferId| self.producers.get(&id) == Some(&number);
-            let domain = match &self.kernels[number] {
-                Open::Map(piece) => Some(piece.map.domain()),
-                Open::Contraction(contraction, _) => contraction.result_domain(),
-            };
-            // Of what the host itself makes, a piece may read what is known at its own point alone.
-            let elsewhere = alone.exprs.iter().any(|expr| match expr {
-                Expr::Load { buffer, at } => made_there(*buffer) && !self.kernels[number].knows(*buffer, *at),
-                Expr::Gather { .. } => expr.reads().any(made_there),
-                Expr::Const(_)
-                | Expr::Param(_)
-                | Expr::Draw(_)
-                | Expr::Unary(..)
-                | Expr::Binary(..)
-                | Expr::Select { .. }
-                | Expr::Mask(_)
-                | Expr::Reduce { .. } => false,
-            });
-            domain == Some(alone.domain) && !elsewhere
-        };
-        let last = self.kernels.len() - 1;
-        [latest, last].into_iter().find(|number| fits(*number))
+    /// The gates that are open wherever a node's value matters.
+    pub(super) fn need(&self, id: NodeId) -> Vec<Draw> {
+        self.needs.get(&id).cloned().unwrap_or_default()
     }
 
     fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {
@@ -472,28 +400,18 @@ impl Schedule<'_> {
         buffer
     }
 
-    fn buffer(&mut self, name: String, size: Size, lifetime: Lifetime) -> BufferId {
+    pub(super) fn buffer(&mut self, name: String, size: Size, lifetime: Lifetime) -> BufferId {
         self.plan.buffers.push(Buffer { name, size, lifetime, offset: 0 });
         BufferId(self.plan.buffers.len() as u32 - 1)
     }
 
-    fn persistent_buffer(&mut self, name: String, size: Size, offset: usize) -> BufferId {
+    pub(super) fn persistent_buffer(&mut self, name: String, size: Size, offset: usize) -> BufferId {
         self.plan.buffers.push(Buffer { name, size, lifetime: Lifetime::Persistent, offset });
         BufferId(self.plan.buffers.len() as u32 - 1)
     }
 
     fn finish(mut self) -> Plan {
-        self.plan.kernels = self
-            .kernels
-            .into_iter()
-            .map(|open| match open {
-                Open::Map(piece) => Kernel::Map(piece.map.finish()),
-                Open::Contraction(contraction, epilogue) => {
-                    let epilogue = epilogue.map(|piece| piece.map.finish());
-                    Kernel::Contraction(Contraction { epilogue, ..contraction })
-                }
-            })
-            .collect();
+        self.plan.kernels = self.kernels.into_iter().map(Open::finish).collect();
         self.plan.place(self.persistent.len);
         self.plan
     }

@@ -135,6 +135,7 @@ impl Walk<'_> {
             | Op::SubsampleBack { .. }
             | Op::CrossEntropyBack { .. }
             | Op::Running { .. }
+            | Op::Gated { .. }
             | Op::SgdMomentum { .. }
             | Op::SgdStep { .. }
             | Op::Output(_) => unreachable!("{} has no derivative", self.graph.node(node).op),

@@ -100,6 +100,16 @@ impl Graph {
         id
     }
 
+    /// Lets `reader` read `to` wherever it reads `from`.
+    pub fn redirect(&mut self, reader: NodeId, from: NodeId, to: NodeId) {
+        let edges = self.luminal.graph.edges_connecting(from, reader);
+        let places: Vec<_> = edges.map(|edge| (edge.id(), *edge.weight())).collect();
+        for (edge, weight) in places {
+            self.luminal.graph.remove_edge(edge);
+            self.luminal.graph.add_edge(to, reader, weight);
+        }
+    }
+
     /// Takes a node out, with the edges to and from it.
     pub fn remove(&mut self, id: NodeId) {
         self.luminal.graph.remove_node(id);

@@ -52,6 +52,7 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         Op::ChannelMean => "/mean",
         Op::ChannelVariance => "/variance",
         Op::Scale(_) | Op::ScaleConst { .. } => "/factor",
+        Op::Gated { .. } => "/gated",
         Op::SumPixels => "/pixels",
         Op::SgdMomentum { .. } => "/momentum",
         // Backward, a sum of what several readers send back.

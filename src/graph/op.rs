@@ -4,7 +4,8 @@
 //! Notation in the equations: `n` image, `c` channel, `h`, `w` row and column, `m = N H W`; `[C]` a vector a channel;
 //! `dy` the adjoint of the output `y`.
 
-use crate::net::{Activation, Draw, Factor, Path, Role, Window};
+use crate::net::rule::{Distribution, gate_of};
+use crate::net::{Activation, Draw, Factor, Level, Path, Role, Window};
 
 /// What a tensor is like.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +76,17 @@ pub struct ScaleOp {
     pub forward: Factor,
     /// What the gradient multiplies by.
     pub backward: Factor,
+}
+
+impl ScaleOp {
+    /// The gate at whose 0 both factors are 0 for the whole batch, by their equations.
+    pub fn gate(&self) -> Option<GateRef> {
+        let draw = gate_of([&self.forward, &self.backward], &self.draws, Level::Batch)?;
+        match self.draws[draw].distribution {
+            Distribution::Bernoulli { p } => Some(GateRef { site: self.site.clone(), draw, p }),
+            Distribution::Uniform { .. } => unreachable!("a gate is a Bernoulli draw"),
+        }
+    }
 }
 
 /// A gate whose 0 makes forward and backward factor of a branch 0 for the whole batch.
@@ -204,6 +216,12 @@ pub enum Op {
     Add,
     /// (x, clock): x times the forward factor; its gradient multiplies by the backward factor.
     Scale(Box<ScaleOp>),
+    /// (x, clock): x, but 0 where one of the gates is 0, whatever x is: x is 0 then by its equation, and need not be
+    /// computed.
+    Gated {
+        /// The gates.
+        gates: Vec<GateRef>,
+    },
     /// (x): x times a number, a test-time factor.
     ScaleConst {
         /// The number.

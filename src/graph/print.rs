@@ -124,12 +124,13 @@ impl fmt::Display for Op {
             Op::BatchNormToInput { eps } => write!(f, "BatchNormToInput eps {eps}"),
             Op::Running { momentum, variance, gates, .. } => {
                 write!(f, "Running {} momentum {momentum}", if *variance { "variance" } else { "mean" })?;
-                gates.iter().try_for_each(|GateRef { site, draw, .. }| write!(f, " unless {site}#{draw} is 0"))
+                unless(f, gates)
             }
             Op::Act(a) => write!(f, "{}", Named("Act", *a)),
             Op::ActBack(a) => write!(f, "{}", Named("ActBack", *a)),
             Op::Add => f.write_str("Add"),
             Op::Scale(scale) => write!(f, "Scale {} at {}", scale.call, scale.site),
+            Op::Gated { gates } => f.write_str("Gated").and_then(|()| unless(f, gates)),
             Op::ScaleConst { of, .. } => write!(f, "ScaleConst expected {of}"),
             Op::Mul => f.write_str("Mul"),
             Op::SumPixels => f.write_str("SumPixels"),
@@ -156,6 +157,10 @@ impl fmt::Display for Op {
             Op::Output(_) => f.write_str("Output"),
         }
     }
+}
+
+fn unless(f: &mut fmt::Formatter<'_>, gates: &[GateRef]) -> fmt::Result {
+    gates.iter().try_for_each(|GateRef { site, draw, .. }| write!(f, " unless {site}#{draw} is 0"))
 }
 
 fn role_name(role: Role) -> &'static str {

@@ -35,6 +35,7 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
 
         Op::Act(_) | Op::ScaleConst { .. } | Op::Shift { .. } => feature(inputs[0]).map(|_| inputs[0].clone())?,
         Op::ActBack(_) | Op::Add => same_as_first(inputs[1])?,
+        Op::Gated { .. } => equal(inputs[1], &Type::fixed(&[4])).map(|_| inputs[0].clone())?,
         Op::Scale(_) => equal(inputs[1], &Type::fixed(&[4])).and(feature(inputs[0])).map(|_| inputs[0].clone())?,
         Op::Mul => {
             let [c, ..] = feature(inputs[0])?;
@@ -119,6 +120,7 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::ActBack(_)
         | Op::Add
         | Op::Scale(_)
+        | Op::Gated { .. }
         | Op::Mul
         | Op::MaxPoolBack(_)
         | Op::CrossEntropy { .. }

@@ -125,6 +125,21 @@ pub enum Pass {
     },
 }
 
+impl Pass {
+    /// The same with other prologues.
+    pub fn map_operands(self, with: impl Fn(Map) -> Map) -> Pass {
+        let operand = |operand| match operand {
+            Operand::Stored(buffer) => Operand::Stored(buffer),
+            Operand::Computed(map) => Operand::Computed(with(map)),
+        };
+        match self {
+            Pass::Forward { x, weight, y } => Pass::Forward { x: operand(x), weight, y },
+            Pass::ToInput { dy, weight, dx } => Pass::ToInput { dy: operand(dy), weight, dx },
+            Pass::ToWeight { x, dy, dweight } => Pass::ToWeight { x: operand(x), dy: operand(dy), dweight },
+        }
+    }
+}
+
 /// One pass of a convolution.
 ///
 /// Invariants:
@@ -144,6 +159,19 @@ pub struct Contraction {
 }
 
 impl Contraction {
+    /// The buffers that it reads as they lie there.
+    pub fn stored_reads(&self) -> Vec<BufferId> {
+        let (operands, weight) = match &self.pass {
+            Pass::Forward { x: a, weight, .. } | Pass::ToInput { dy: a, weight, .. } => (vec![a], Some(*weight)),
+            Pass::ToWeight { x, dy, .. } => (vec![x, dy], None),
+        };
+        let stored = operands.into_iter().filter_map(|operand| match operand {
+            Operand::Stored(buffer) => Some(*buffer),
+            Operand::Computed(_) => None,
+        });
+        stored.chain(weight).collect()
+    }
+
     /// The buffers that it reads.
     pub fn reads(&self) -> Vec<BufferId> {
         let mut all = match &self.pass {

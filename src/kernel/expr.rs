@@ -152,6 +152,13 @@ pub struct Draw {
     pub distribution: Distribution,
 }
 
+impl Draw {
+    /// Whether it is one Bernoulli draw for the whole batch.
+    pub fn is_gate(&self) -> bool {
+        self.level == Level::Batch && matches!(self.distribution, Distribution::Bernoulli { .. })
+    }
+}
+
 /// How a word becomes a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Distribution {
@@ -277,6 +284,14 @@ impl Expr {
             Expr::Select { cond, then, otherwise } => [Some(cond), Some(then), Some(otherwise)],
         };
         list.into_iter().flatten()
+    }
+
+    /// The draw, where it is a gate: one Bernoulli draw a batch.
+    pub fn as_gate(&self) -> Option<Draw> {
+        match self {
+            Expr::Draw(draw) if draw.is_gate() => Some(*draw),
+            _ => None,
+        }
     }
 
     /// The same operation on other operands.

@@ -1,5 +1,8 @@
 //! A map: one loop nest, its expressions, and what it stores.
 
+use std::collections::BTreeMap;
+
+use super::when::meet;
 use super::{Axes, Axis, Binary, BufferId, Draw, Expr, Place, ReduceOp, Unary, Value};
 use crate::net::Level;
 
@@ -143,16 +146,48 @@ impl Map {
         self.stores.iter().filter_map(|s| s.target.buffer()).collect()
     }
 
-    /// A Bernoulli draw that is one number for a whole task and on which a finer draw may depend: worth a branch.
+    /// A Bernoulli draw that is one number for a whole task and worth a branch: a finer draw may depend on it, or
+    /// whether something is computed at each point.
     pub fn gate(&self) -> Option<Draw> {
         let finer = self.exprs.iter().any(|e| matches!(e, Expr::Draw(d) if d.level >= Level::Channel));
+        let decides = |draw: &Expr| self.domain.inner().is_some() && self.exprs.iter().any(|e| self.gates(e, draw));
         let gate = |e: &Expr| match e {
             Expr::Draw(d) if matches!(d.distribution, super::Distribution::Bernoulli { .. }) => {
-                (d.level <= Level::Image).then_some(*d)
+                (d.level <= Level::Image && (finer || decides(e))).then_some(*d)
             }
             _ => None,
         };
-        self.exprs.iter().find_map(gate).filter(|_| finer)
+        self.exprs.iter().find_map(gate)
+    }
+
+    fn gates(&self, select: &Expr, draw: &Expr) -> bool {
+        matches!(select, Expr::Select { cond, .. } if self.expr(*cond) == draw)
+    }
+
+    /// The buffers that it reads, each with the gates that are open wherever what is read there matters.
+    pub fn gated_reads(&self) -> Vec<(BufferId, Vec<Draw>)> {
+        // For each expression the gates under which something stored needs it; none where nothing does.
+        let mut needs: Vec<Option<Vec<Draw>>> = vec![None; self.exprs.len()];
+        self.stores.iter().for_each(|store| meet(&mut needs[store.value.index()], vec![]));
+        let mut reads: BTreeMap<BufferId, Option<Vec<Draw>>> = BTreeMap::new();
+        for (i, expr) in self.exprs.iter().enumerate().rev() {
+            let Some(need) = needs[i].clone() else { continue };
+            expr.reads().for_each(|buffer| meet(reads.entry(buffer).or_default(), need.clone()));
+            let gate = match expr {
+                Expr::Select { cond, .. } => self.expr(*cond).as_gate(),
+                _ => None,
+            };
+            for operand in expr.operands() {
+                let mut need = need.clone();
+                if let (Expr::Select { then, .. }, Some(gate)) = (expr, gate)
+                    && *then == operand
+                {
+                    need.push(gate);
+                }
+                meet(&mut needs[operand.index()], need);
+            }
+        }
+        reads.into_iter().filter_map(|(buffer, need)| Some((buffer, need?))).collect()
     }
 
     /// The same map where `draw` is known to be `value`: what no longer matters is gone.
@@ -347,6 +382,15 @@ impl MapBuilder {
         self.push(Expr::Reduce { over: Axis::Pixels, op: ReduceOp::First, body })
     }
 
+    /// The value, or 0 where one of the gates is 0: the value then need not be computed.
+    pub fn while_open(&mut self, gates: &[Draw], value: Value) -> Value {
+        let nothing = self.constant(0.0);
+        gates.iter().fold(value, |value, gate| {
+            let open = self.push(Expr::Draw(*gate));
+            self.push(Expr::Select { cond: open, then: value, otherwise: nothing })
+        })
+    }
+
     /// The sum over an axis.
     pub fn sum(&mut self, over: Axis, body: Value) -> Value {
         self.push(Expr::Reduce { over, op: ReduceOp::Sum, body })
@@ -355,6 +399,11 @@ impl MapBuilder {
     /// Keeps a value.
     pub fn store(&mut self, target: Target, value: Value) {
         self.map.stores.push(Store { target, value });
+    }
+
+    /// What it computes so far.
+    pub fn exprs(&self) -> &[Expr] {
+        &self.map.exprs
     }
 
     /// What it keeps so far.

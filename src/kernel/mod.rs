@@ -9,12 +9,14 @@ mod expr;
 mod map;
 mod plan;
 mod print;
+mod when;
 mod work;
 
 pub use contraction::{Contraction, Operand, Pass, Sizes};
 pub use expr::{Axes, Axis, Binary, Distribution, Draw, Expr, Gather, Param, Place, ReduceOp, Unary, Value};
 pub use map::{Domain, Map, MapBuilder, Store, Target};
-pub use plan::{Buffer, BufferId, Kernel, Lifetime, Plan, Size, Slot};
+pub use plan::{Body, Buffer, BufferId, Kernel, Lifetime, Plan, Size, Slot};
+pub use when::{When, all_among, meet};
 pub use work::Work;
 
 /// Channels that lie together: a cache line of f32.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contraction, Map, contraction::Sizes, padded};
+use super::{Contraction, Draw, Map, When, all_among, contraction::Sizes, padded};
 use crate::net::Path;
 
 /// Names a buffer of a plan.
@@ -100,46 +100,66 @@ pub struct Buffer {
     pub offset: usize,
 }
 
-/// A kernel.
+/// What a kernel does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kernel {
+pub enum Body {
     /// A loop nest.
     Map(Map),
     /// A pass of a convolution.
     Contraction(Contraction),
 }
 
+/// A kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// In which steps it runs.
+    pub when: When,
+    /// What it does.
+    pub body: Body,
+}
+
 impl Kernel {
     /// The stable name of what it computes.
     pub fn name(&self) -> &str {
-        match self {
-            Kernel::Map(k) => &k.name,
-            Kernel::Contraction(k) => &k.name,
+        match &self.body {
+            Body::Map(k) => &k.name,
+            Body::Contraction(k) => &k.name,
         }
     }
 
     /// The buffers that it reads.
     pub fn reads(&self) -> Vec<BufferId> {
-        match self {
-            Kernel::Map(k) => k.reads(),
-            Kernel::Contraction(k) => k.reads(),
+        match &self.body {
+            Body::Map(k) => k.reads(),
+            Body::Contraction(k) => k.reads(),
         }
+    }
+
+    /// The buffers that it reads, each with the gates that are open wherever what is read there matters.
+    pub fn gated_reads(&self) -> Vec<(BufferId, Vec<Draw>)> {
+        let inside = self.maps().into_iter().flat_map(Map::gated_reads);
+        let whole = match &self.body {
+            Body::Map(_) => vec![],
+            Body::Contraction(k) => k.stored_reads(),
+        };
+        let all = inside.chain(whole.into_iter().map(|buffer| (buffer, vec![])));
+        all.map(|(buffer, gates)| (buffer, [&gates, self.when.gates()].concat())).collect()
     }
 
     /// The buffers that it writes.
     pub fn writes(&self) -> Vec<BufferId> {
-        match self {
-            Kernel::Map(k) => k.writes(),
-            Kernel::Contraction(k) => k.writes(),
+        match &self.body {
+            Body::Map(k) => k.writes(),
+            Body::Contraction(k) => k.writes(),
         }
     }
 
     /// Its maps: itself, or its prologues and epilogue.
     pub fn maps(&self) -> Vec<&Map> {
         use super::{Operand, Pass};
-        match self {
-            Kernel::Map(map) => vec![map],
-            Kernel::Contraction(k) => {
+        match &self.body {
+            Body::Map(map) => vec![map],
+            Body::Contraction(k) => {
                 let operands = match &k.pass {
                     Pass::Forward { x, .. } => vec![x],
                     Pass::ToInput { dy, .. } => vec![dy],
@@ -164,6 +184,7 @@ impl Kernel {
 /// 3. Offsets are multiples of 16; buffers whose lifetimes meet do not overlap, but for persistent ones, which may be
 ///    views of a whole region.
 /// 4. The arena holds every buffer.
+/// 5. A kernel runs under gates alone, and what it writes matters to a later one only where those gates are open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The most images of a batch.
@@ -241,13 +262,13 @@ impl Plan {
         let mut known: Vec<bool> =
             self.buffers.iter().map(|b| !matches!(b.lifetime, Lifetime::Kernels { .. })).collect();
         for kernel in &self.kernels {
-            match kernel {
-                Kernel::Map(map) => map.verify()?,
-                Kernel::Contraction(contraction) => contraction.verify()?,
+            match &kernel.body {
+                Body::Map(map) => map.verify()?,
+                Body::Contraction(contraction) => contraction.verify()?,
             }
-            let own = match kernel {
-                Kernel::Map(_) => None,
-                Kernel::Contraction(k) => k.writes().first().copied(),
+            let own = match &kernel.body {
+                Body::Map(_) => None,
+                Body::Contraction(k) => k.writes().first().copied(),
             };
             for id in kernel.reads() {
                 if !known[id.0 as usize] && Some(id) != own {
@@ -260,6 +281,7 @@ impl Plan {
             }
             kernel.writes().into_iter().for_each(|id| known[id.0 as usize] = true);
         }
+        self.verify_skipping()?;
         let span = |b: &Buffer| match b.lifetime {
             Lifetime::Persistent | Lifetime::Step => (0, self.kernels.len()),
             Lifetime::Kernels { from, to } => (from, to),
@@ -283,6 +305,29 @@ impl Plan {
                 }
             }
             open.push(buffer);
+        }
+        Ok(())
+    }
+
+    /// Invariant 5.
+    fn verify_skipping(&self) -> Result<(), String> {
+        let mut written: Vec<&[Draw]> = vec![&[]; self.buffers.len()];
+        for kernel in &self.kernels {
+            if !kernel.when.draws().iter().all(Draw::is_gate) {
+                return Err(format!("kernel {} runs under a draw that is no gate", kernel.name()));
+            }
+            let writes = kernel.writes();
+            for (id, gates) in kernel.gated_reads() {
+                // What a kernel makes itself is there.
+                if !writes.contains(&id) && !all_among(written[id.0 as usize], &gates) {
+                    return Err(format!(
+                        "kernel {} reads {}, which a closed gate leaves unwritten",
+                        kernel.name(),
+                        self.buffer(id).name
+                    ));
+                }
+            }
+            writes.into_iter().for_each(|id| written[id.0 as usize] = kernel.when.gates());
         }
         Ok(())
     }

@@ -4,19 +4,20 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Binary, BufferId, Contraction, Distribution, Domain, Draw, Expr, Gather, Kernel, Map, Operand, Param, Pass, Place,
-    Plan, ReduceOp, Target, Unary, Value,
+    Binary, Body, BufferId, Contraction, Distribution, Domain, Draw, Expr, Gather, Map, Operand, Param, Pass, Place,
+    Plan, ReduceOp, Target, Unary, Value, When,
 };
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for kernel in &self.kernels {
-            match kernel {
-                Kernel::Map(map) => {
+            match &kernel.body {
+                Body::Map(map) => {
                     writeln!(f, "map {} over {}", map.name, domain(map.domain))?;
+                    when(f, &kernel.when)?;
                     body(f, self, map, "  ")?;
                 }
-                Kernel::Contraction(k) => contraction(f, self, k)?,
+                Body::Contraction(k) => contraction(f, self, k, &kernel.when)?,
             }
             writeln!(f)?;
         }
@@ -24,7 +25,16 @@ impl fmt::Display for Plan {
     }
 }
 
-fn contraction(f: &mut fmt::Formatter<'_>, plan: &Plan, k: &Contraction) -> fmt::Result {
+fn when(f: &mut fmt::Formatter<'_>, when: &When) -> fmt::Result {
+    let list = |gates: &[Draw], with: &str| gates.iter().map(drawn).collect::<Vec<_>>().join(with);
+    match when {
+        When::Always => Ok(()),
+        When::Open(gates) => writeln!(f, "  runs where {} is 1", list(gates, " and ")),
+        When::Closed(gates) => writeln!(f, "  runs where {} is 0", list(gates, " or ")),
+    }
+}
+
+fn contraction(f: &mut fmt::Formatter<'_>, plan: &Plan, k: &Contraction, runs: &When) -> fmt::Result {
     let s = &k.sizes;
     let (pass, operands, weight, result) = match &k.pass {
         Pass::Forward { x, weight, y } => ("forward", vec![("x", x)], Some(*weight), *y),
@@ -34,6 +44,7 @@ fn contraction(f: &mut fmt::Formatter<'_>, plan: &Plan, k: &Contraction) -> fmt:
     write!(f, "contraction {} {pass} {} x {} x {} to ", k.name, s.inputs, s.height, s.width)?;
     write!(f, "{} x {} x {}, kernel {} stride {}", s.outputs, s.out_height, s.out_width, s.kernel, s.stride)?;
     writeln!(f, " pad {} dilation {} groups {}", s.pad, s.dilation, s.groups)?;
+    when(f, runs)?;
     for (name, operand) in operands {
         match operand {
             Operand::Stored(id) => writeln!(f, "  {name} = {}", buffer(plan, *id))?,

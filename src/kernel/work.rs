@@ -1,12 +1,12 @@
 //! What a kernel does by its shapes alone: multiply-adds, and bytes that come from memory and go there.
 //!
-//! Absences: no time; what a skipped branch saves is not known here, so the numbers are those of a kernel that runs in
-//! full.
+//! Absences: no time; in how many steps a kernel behind gates runs is not known here, so the numbers are those of a
+//! step in which it does.
 
 use std::iter::Sum;
 use std::ops::Add;
 
-use super::{BufferId, Kernel, Plan};
+use super::{Body, BufferId, Kernel, Plan};
 
 /// How much a kernel does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,12 @@ impl Work {
     /// Bytes that are moved.
     pub fn bytes(self) -> u64 {
         self.read + self.written
+    }
+
+    /// The mean over steps of which only a share does it.
+    pub fn share(self, share: f64) -> Work {
+        let part = |all: u64| (share * all as f64).round() as u64;
+        Work { flops: part(self.flops), read: part(self.read), written: part(self.written) }
     }
 }
 
@@ -50,9 +56,9 @@ impl Kernel {
             buffers.dedup();
             buffers.into_iter().map(|id| 4 * plan.buffer(id).size.len(batch) as u64).sum()
         };
-        let (flops, own) = match self {
-            Kernel::Map(_) => (0, None),
-            Kernel::Contraction(k) => (2 * k.sizes.multiply_adds() * batch as u64, k.writes().first().copied()),
+        let (flops, own) = match &self.body {
+            Body::Map(_) => (0, None),
+            Body::Contraction(k) => (2 * k.sizes.multiply_adds() * batch as u64, k.writes().first().copied()),
         };
         let read = self.reads().into_iter().filter(|id| Some(*id) != own).collect();
         Work { flops, read: bytes(read), written: bytes(self.writes()) }

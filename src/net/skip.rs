@@ -1,7 +1,8 @@
 //! What need not be computed: branches whose gate is 0 for the whole batch, and the work that this spares on average.
 //!
 //! Which draw is a gate follows from a rule's equations ([`Rule::gate`](super::Rule::gate)); here stands which branches it
-//! gates. Gates are drawn independently, so a layer inside several runs with the product of their probabilities.
+//! gates. Gates are drawn independently, so a layer inside several runs with the product of their probabilities. Which
+//! kernels that are follows from the graph (`passes`, `fuse`), and agrees.
 
 use super::rule::Distribution;
 use super::{Network, Node, Residual, Site};

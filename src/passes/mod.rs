@@ -3,9 +3,11 @@
 //! Each is a luminal compiler, so that a pass of the library's user goes between them by the same means:
 //! `graph.luminal.compile((Differentiate, MyPass, Update { sgd }, Sweep), ())`.
 
+mod close;
 mod sweep;
 mod update;
 
+pub use close::Close;
 pub use sweep::Sweep;
 pub use update::Update;
 
@@ -13,8 +15,9 @@ use crate::grad::Differentiate;
 use crate::graph::Graph;
 use crate::net::Recipe;
 
-/// What a lowered training graph goes through: gradients, the optimizer's step, what nothing reads.
+/// What a lowered training graph goes through: gradients, what closed gates leave out, the optimizer's step, what
+/// nothing reads.
 pub fn training(graph: &mut Graph, recipe: &Recipe) {
-    graph.luminal.compile((Differentiate, Update { sgd: recipe.optimizer.clone() }, Sweep), ());
+    graph.luminal.compile((Differentiate, Close, Update { sgd: recipe.optimizer.clone() }, Sweep), ());
     debug_assert_eq!(graph.verify(), Ok(()));
 }

@@ -73,6 +73,33 @@ fn shares_of_a_step(layers: &Value, batch: f64) {
     assert!(number(stem, "/bytes_written") >= 4.0 * batch * 16.0 * 64.0);
 }
 
+/// A kernel that no step runs does nothing; the others do what they do without a rule.
+#[test]
+fn kernels_behind_closed_gates_count_for_what_they_ran() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("net.sd");
+    let measured = |rule: &str| {
+        let text = format!(
+            "use std.resnet.{{basic}}\nuse std.regularizers.{{random_drop}}\nmodel M {{\n    input image[3, 8, 8]\n    \
+             net {{ conv3x3(16); bn; relu; basic(16); global_avg_pool; linear(4) }}\n    {rule}\n}}\n"
+        );
+        std::fs::write(&file, text).expect("the file is written");
+        let file = file.to_str().expect("a path of text");
+        let found = json(&[file, "--steps", "2", "--warmup", "0", "--batch", "2", "--layers", "--json"]);
+        let kernels = found["layers"]["kernels"].as_array().expect("kernels").clone();
+        let of = |kernel: &Value| (number(kernel, "/runs"), number(kernel, "/flops"));
+        let name = |kernel: &Value| format!("{} {}", kernel["name"], kernel["kind"]);
+        kernels.iter().map(|k| (name(k), of(k))).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (closed, plain) = (measured("place random_drop(p: 0) on residuals"), measured(""));
+    let contractions: Vec<_> = plain.iter().filter(|(_, (_, flops))| *flops > 0.0).collect();
+    assert_eq!(contractions.len(), 11, "4 layers forward and back, but for the first layer's input");
+    for (name, wanted) in contractions {
+        let wanted = if name.contains("branch") { (0.0, 0.0) } else { *wanted };
+        assert_eq!((closed[name], plain[name].0), (wanted, 1.0), "{name}");
+    }
+}
+
 #[test]
 fn a_program_needs_no_recipe_to_be_measured() {
     let folder = tempfile::tempdir().expect("a folder");

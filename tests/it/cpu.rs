@@ -11,7 +11,7 @@ use sdc::graph::{Graph, Inputs};
 use sdc::lower::{Mode, lower};
 use sdc::net::recipe::{Exempt, Loss, Sgd};
 use sdc::net::{Activation, ConvOp, Level, Network, Role, Shape};
-use sdc::passes::{Sweep, Update};
+use sdc::passes::{Close, Sweep, Update};
 
 use super::graph::build::*;
 
@@ -23,7 +23,7 @@ const FLOOR: f64 = 5e-2;
 /// The training graph and the test graph.
 pub fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
     let mut train = lower(network, Mode::Train { loss });
-    train.luminal.compile((Differentiate, Update { sgd: sgd.clone() }, Sweep), ());
+    train.luminal.compile((Differentiate, Close, Update { sgd: sgd.clone() }, Sweep), ());
     train.verify().expect("a training graph is valid");
     (train, lower(network, Mode::Test))
 }
@@ -40,11 +40,11 @@ pub fn engine(train: &Graph, test: &Graph, batch: usize, threads: usize) -> CpuE
     CpuEngine::new(Some(train), test, threads)
 }
 
-fn single(values: &[f64]) -> Vec<f32> {
+pub(super) fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|x| *x as f32).collect()
 }
 
-fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
+pub(super) fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
     for p in network.parameters() {
         engine.write(&State::Parameter(p.path.clone()), &single(&inputs.parameters[&p.path]));
         if p.role != Role::State {
@@ -53,7 +53,7 @@ fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
     }
 }
 
-fn agree(name: &str, got: &[f32], wanted: &[f64]) {
+pub(super) fn agree(name: &str, got: &[f32], wanted: &[f64]) {
     assert_eq!(got.len(), wanted.len(), "{name}");
     let difference: f64 = got.iter().zip(wanted).map(|(a, b)| (f64::from(*a) - b) * (f64::from(*a) - b)).sum();
     let norm: f64 = wanted.iter().map(|x| x * x).sum();

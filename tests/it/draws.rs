@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sdc::device::Engine as _;
 use sdc::driver;
-use sdc::kernel::{self, Expr, Kernel, Map, Operand, Pass};
+use sdc::kernel::{self, Expr};
 use sdc::net::rule::Distribution;
 use sdc::net::{Level, Network, Recipe, Shape, Site};
 use sdc::num::draw::{Stream, normal_pair};
@@ -126,30 +126,16 @@ fn intervals(network: &Network, batch: usize, images: u64) -> Vec<Interval> {
 
 /// Every draw of a plan, by its stream.
 fn drawn(plan: &kernel::Plan) -> BTreeMap<Stream, (Level, kernel::Distribution)> {
-    let computed = |operand: &Operand| match operand {
-        Operand::Stored(_) => None,
-        Operand::Computed(map) => Some(map.clone()),
-    };
-    let maps = plan.kernels.iter().flat_map(|kernel| -> Vec<Map> {
-        match kernel {
-            Kernel::Map(map) => vec![map.clone()],
-            Kernel::Contraction(c) => {
-                let operands = match &c.pass {
-                    Pass::Forward { x, .. } => vec![computed(x)],
-                    Pass::ToInput { dy, .. } => vec![computed(dy)],
-                    Pass::ToWeight { x, dy, .. } => vec![computed(x), computed(dy)],
-                };
-                operands.into_iter().flatten().chain(c.epilogue.clone()).collect()
-            }
-        }
-    });
     let mut all = BTreeMap::new();
-    for map in maps {
-        for expr in &map.exprs {
-            let Expr::Draw(draw) = expr else { continue };
+    for kernel in &plan.kernels {
+        let in_maps = kernel.maps().into_iter().flat_map(|map| &map.exprs).filter_map(|expr| match expr {
+            Expr::Draw(draw) => Some(draw),
+            _ => None,
+        });
+        for draw in in_maps.chain(kernel.when.draws()) {
             let what = (draw.level, draw.distribution);
             let before = all.insert(draw.stream, what);
-            assert!(before.is_none_or(|b| b == what), "{}: one stream is two draws", map.name);
+            assert!(before.is_none_or(|b| b == what), "{}: one stream is two draws", kernel.name());
         }
     }
     all

@@ -21,6 +21,7 @@ mod net;
 mod pipeline;
 mod program;
 mod rules;
+mod skip;
 mod stdlib;
 mod support;
 mod syntax;

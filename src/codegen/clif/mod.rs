@@ -2,7 +2,7 @@
 //!
 //! Sixteen channels are four vectors of four lanes ("quarters"). What does not change inside a task is computed once
 //! before its loop; a gate that is one number a task splits the function into two specialised bodies, so that finer
-//! draws are made only where the gate is 0. All arithmetic is rounded operation by operation.
+//! draws are made, and what stands behind the gate is read, only where it matters. All arithmetic is rounded operation by operation.
 
 mod draw;
 mod emit;
@@ -11,12 +11,15 @@ mod math;
 mod nest;
 
 use cranelift_codegen::Context;
-use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, types};
+use cranelift_codegen::ir::{AbiParam, Block, Function, InstBuilder, Signature, UserFuncName, types};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use crate::kernel::{Buffer, Map};
 use emit::Emitter;
+
+/// The most gates that split a function: it has up to 2^3 bodies. Further ones choose lane by lane.
+const MAX_SPLITS: usize = 3;
 
 /// How a map is called: context, task n, task block, tile, bytes of a tile's row.
 pub fn signature(call_conv: CallConv) -> Signature {
@@ -34,15 +37,15 @@ pub fn function(map: &Map, buffers: &[Buffer], target: TargetFrontendConfig) -> 
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    body(&mut builder, map, buffers, entry);
+    body(&mut builder, map, buffers, entry, MAX_SPLITS);
     builder.seal_all_blocks();
     builder.finalize(target);
     context.func
 }
 
-/// The map's body, in two versions where a gate decides.
-fn body(builder: &mut FunctionBuilder<'_>, map: &Map, buffers: &[Buffer], entry: cranelift_codegen::ir::Block) {
-    let Some(gate) = map.gate() else {
+/// The map's body, in two versions where a gate decides, as long as there are `splits` left.
+fn body(builder: &mut FunctionBuilder<'_>, map: &Map, buffers: &[Buffer], entry: Block, splits: usize) {
+    let Some(gate) = map.gate().filter(|_| splits > 0) else {
         Emitter::new(builder, map, buffers, entry).nest();
         builder.ins().return_(&[]);
         return;
@@ -51,7 +54,7 @@ fn body(builder: &mut FunctionBuilder<'_>, map: &Map, buffers: &[Buffer], entry:
     let (one, zero) = (builder.create_block(), builder.create_block());
     builder.ins().brif(open, one, &[], zero, &[]);
     builder.switch_to_block(one);
-    body(builder, &map.specialised(gate, 1.0), buffers, entry);
+    body(builder, &map.specialised(gate, 1.0), buffers, entry, splits - 1);
     builder.switch_to_block(zero);
-    body(builder, &map.specialised(gate, 0.0), buffers, entry);
+    body(builder, &map.specialised(gate, 0.0), buffers, entry, splits - 1);
 }

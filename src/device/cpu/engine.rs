@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::device::{Engine, State};
-use crate::kernel::{BLOCK, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -41,7 +41,7 @@ impl Needs {
         for plan in train.into_iter().chain([test]) {
             needs.arena = needs.arena.max(plan.arena);
             for kernel in &plan.kernels {
-                if let Kernel::Contraction(contraction) = kernel {
+                if let Body::Contraction(contraction) = &kernel.body {
                     let ready = Ready::new(contraction, plan, &mut || without_code);
                     needs.room = needs.room.max(ready.room());
                     needs.shared = needs.shared.max(ready.shared());
@@ -147,7 +147,7 @@ impl CpuEngine {
         batch
     }
 
-    /// Runs every kernel; `at` hears the number of each before it runs, and their count at the end.
+    /// Runs every kernel of the step; `at` hears the number of each before it runs, and the count of all at the end.
     fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32, mut at: impl FnMut(usize)) {
         let context = StepContext {
             arena: self.arena.start(),
@@ -166,9 +166,12 @@ impl CpuEngine {
             room: self.room,
             shared: self.shared.start(),
         };
-        for (number, step) in compiled.steps.iter().enumerate() {
+        for (number, (run, kernel)) in compiled.steps.iter().zip(&compiled.plan.kernels).enumerate() {
+            if !kernel.when.holds(seed, step) {
+                continue;
+            }
             at(number);
-            match step {
+            match run {
                 Step::Map { function, domain } => run_map(*function, *domain, &around),
                 Step::Contraction(ready) => ready.run(&around),
             }
@@ -176,8 +179,8 @@ impl CpuEngine {
         at(compiled.steps.len());
     }
 
-    /// A training step, watched: `at` hears the number of each kernel of the plan before it runs, and their count at
-    /// the end.
+    /// A training step, watched: `at` hears the number of each kernel of the plan that runs in this step before it runs,
+    /// and the count of all at the end.
     ///
     /// # Panics
     /// Where the engine was not made for training.
@@ -249,9 +252,9 @@ impl Compiled {
         let steps = plan
             .kernels
             .iter()
-            .map(|kernel| match kernel {
-                Kernel::Map(map) => Step::Map { function: function(), domain: map.domain },
-                Kernel::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
+            .map(|kernel| match &kernel.body {
+                Body::Map(map) => Step::Map { function: function(), domain: map.domain },
+                Body::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
         Compiled { steps, _code: code, plan }

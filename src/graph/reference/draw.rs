@@ -20,10 +20,12 @@ impl Clock {
         Clock { seed: low as u64 | (high as u64) << 32, step: step as u32, images }
     }
 
-    /// Whether the gate's one draw is 0.
-    pub fn gate_is_zero(&self, gate: &GateRef) -> bool {
-        let stream = Stream::of_rule(gate.site.as_str(), gate.draw);
-        self.draw(Distribution::Bernoulli { p: gate.p }, stream, 0) == 0.0
+    /// Whether one of the gates is 0.
+    pub fn closes(&self, gates: &[GateRef]) -> bool {
+        gates.iter().any(|gate| {
+            let stream = Stream::of_rule(gate.site.as_str(), gate.draw);
+            self.draw(Distribution::Bernoulli { p: gate.p }, stream, 0) == 0.0
+        })
     }
 
     fn draw(&self, distribution: Distribution, stream: Stream, index: u64) -> f64 {

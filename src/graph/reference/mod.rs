@@ -38,7 +38,7 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
         Op::BatchNormToInput { eps } => channel::batch_norm_to_input(*eps, inputs, out),
         Op::Running { momentum, pixels, variance, gates } => {
             let clock = draw::Clock::of(inputs[2]);
-            if gates.iter().any(|gate| clock.gate_is_zero(gate)) {
+            if clock.closes(gates) {
                 out.values.clone_from(&inputs[0].values);
             } else {
                 let count = variance.then_some(clock.images * *pixels as f64);
@@ -50,6 +50,8 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
         Op::ActBack(a) => element::map(&inputs[..2], out, |x| x[0] * element::act_slope(*a, x[1])),
         Op::Add => element::map(&inputs[..2], out, |x| x[0] + x[1]),
         Op::Scale(scale) => draw::scale(scale, &draw::Clock::of(inputs[1]), inputs[0], out),
+        Op::Gated { gates } if draw::Clock::of(inputs[1]).closes(gates) => {}
+        Op::Gated { .. } => out.values.clone_from(&inputs[0].values),
         Op::ScaleConst { factor, .. } => element::map(&[inputs[0]], out, |x| x[0] * factor),
         Op::Mul => element::mul(inputs[0], inputs[1], out),
 

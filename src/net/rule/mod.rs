@@ -15,7 +15,7 @@ mod verify;
 use std::fmt;
 
 pub use evaluate::Real;
-pub use moments::NoClosedForm;
+pub use moments::{NoClosedForm, gate_of};
 pub use print::Equation;
 
 /// How finely a draw is made; each level is finer than the one before.

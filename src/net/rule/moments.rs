@@ -64,19 +64,22 @@ impl Rule {
     /// As [`gate`](Self::gate), for a draw of another level: its 0 makes both factors 0 for one image, channel or element
     /// only, while the batch goes on.
     pub fn gate_at(&self, branch: usize, level: Level) -> Option<usize> {
-        let (forward, backward) = (self.forward.get(branch)?, self.backward.get(branch)?);
-        let closes = |gate: usize| {
-            let mut draws = self.draws.clone();
-            draws[gate].distribution = Distribution::Bernoulli { p: 0.0 };
-            let vanishes = |factor| Polynomial::expand(factor, &draws).is_ok_and(|f| f.is_zero());
-            vanishes(forward) && vanishes(backward)
-        };
-        let may_gate = |draw: &Draw| match draw.distribution {
-            Distribution::Bernoulli { .. } => draw.named && draw.level == level,
-            Distribution::Uniform { .. } => false,
-        };
-        (0..self.draws.len()).find(|&i| may_gate(&self.draws[i]) && closes(i))
+        gate_of([self.forward.get(branch)?, self.backward.get(branch)?], &self.draws, level)
     }
+}
+
+/// The number of the first draw of this level at whose 0 both factors are 0 by their equations; see [`Rule::gate`].
+pub fn gate_of(factors: [&Factor; 2], draws: &[Draw], level: Level) -> Option<usize> {
+    let closes = |gate: usize| {
+        let mut draws = draws.to_vec();
+        draws[gate].distribution = Distribution::Bernoulli { p: 0.0 };
+        factors.iter().all(|factor| Polynomial::expand(factor, &draws).is_ok_and(|f| f.is_zero()))
+    };
+    let may_gate = |draw: &Draw| match draw.distribution {
+        Distribution::Bernoulli { .. } => draw.named && draw.level == level,
+        Distribution::Uniform { .. } => false,
+    };
+    (0..draws.len()).find(|&i| may_gate(&draws[i]) && closes(i))
 }
 
 fn mean(factor: &Factor, draws: &[Draw]) -> Result<f64, NoClosedForm> {

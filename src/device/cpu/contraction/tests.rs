@@ -4,7 +4,7 @@ use super::super::arena::Arena;
 use super::{Around, Isa, Ready};
 use crate::codegen::abi::StepContext;
 use crate::device::cpu::pool::Pool;
-use crate::kernel::{Buffer, BufferId, Contraction, Kernel, Lifetime, Operand, Pass, Plan, Size, Sizes};
+use crate::kernel::{Body, Buffer, BufferId, Contraction, Kernel, Lifetime, Operand, Pass, Plan, Size, Sizes, When};
 
 const BATCH: usize = 3;
 
@@ -25,13 +25,13 @@ fn plan(sizes: Sizes, pass: &dyn Fn([BufferId; 3]) -> Pass) -> Plan {
     let pass = pass([0, 1, 2].map(BufferId));
     let contraction = Contraction { name: "test".into(), sizes, pass, epilogue: None };
     let mut plan = Plan { batch: BATCH, buffers: buffers.into(), slots: Default::default(), kernels: vec![], arena };
-    plan.kernels.push(Kernel::Contraction(contraction));
+    plan.kernels.push(Kernel { when: When::Always, body: Body::Contraction(contraction) });
     plan
 }
 
 /// The arena after the plan's contraction, which starts from numbers that are no pattern; padding lanes hold zeros.
 fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
-    let Kernel::Contraction(contraction) = &plan.kernels[0] else { unreachable!("made by `plan`") };
+    let Body::Contraction(contraction) = &plan.kernels[0].body else { unreachable!("made by `plan`") };
     let ready = Ready::new(contraction, plan, &mut || unreachable!("there is no map"));
     let mut arena = Arena::new(plan.arena);
     let s = &contraction.sizes;
