@@ -26,6 +26,8 @@ pub(super) type MapFn = unsafe extern "C" fn(*const StepContext, u64, u64, *mut 
 /// On a processor for which Cranelift has no back end: `sdc` is built for x86-64 and 64-bit ARM.
 pub fn target() -> Arc<dyn TargetIsa> {
     let mut flags = settings::builder();
+    // Cranelift's optimiser moves what a loop does not change, square roots and quotients too, to where it is used inside
+    // the loop. `codegen::clif` computes every value once, before the loop that needs it, so there is nothing to gain.
     for (name, value) in
         [("opt_level", "none"), ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })]
     {

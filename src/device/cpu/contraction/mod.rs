@@ -20,6 +20,7 @@ use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks};
 use source::{Origin, Source};
+use weights::Matrix;
 
 /// The most chunks of the batch whose gradients to a weight are summed apart: they bound how many threads can share it.
 const MOST_CHUNKS: usize = 16;
@@ -43,6 +44,26 @@ enum Method {
 enum Direction {
     Forward,
     ToInput,
+}
+
+/// A correlation of planes with a weight: what both methods are told.
+#[derive(Clone, Copy)]
+struct Correlation {
+    sizes: Sizes,
+    direction: Direction,
+    source: Source,
+    /// Offset of the weight in the arena.
+    weight: usize,
+    result: Destination,
+}
+
+impl Correlation {
+    fn matrix(&self) -> Matrix {
+        match self.direction {
+            Direction::Forward => Matrix::forward(&self.sizes),
+            Direction::ToInput => Matrix::to_input(&self.sizes),
+        }
+    }
 }
 
 /// The feature map that is made.
@@ -104,10 +125,11 @@ impl Ready {
         let (channels, height, width) = shape;
         let epilogue = contraction.epilogue.as_ref().map(|_| code());
         let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue };
+        let correlation = Correlation { sizes, direction, source, weight: offset(weight), result };
         let method = if suits {
-            Method::Winograd(winograd::Correlate::new(sizes, direction, source, offset(weight), result))
+            Method::Winograd(winograd::Correlate::new(correlation))
         } else {
-            Method::Direct(direct::Correlate::new(sizes, direction, source, offset(weight), result))
+            Method::Direct(direct::Correlate::new(correlation))
         };
         Ready { method }
     }

@@ -11,7 +11,7 @@ use crate::kernel::{BLOCK, Sizes, blocks};
 /// Which channels each block of results reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Matrix {
-    pub(super) taps: usize,
+    taps: usize,
     /// Results: channels of y forward, of x to the input.
     results: usize,
     /// Channels read: of x forward, of y to the input.
@@ -51,6 +51,11 @@ impl Matrix {
         first / BLOCK * BLOCK..(last / per_result + 1) * per_read
     }
 
+    /// Floats of all blocks' matrices for a single tap.
+    pub(super) fn points(&self) -> usize {
+        self.blocks() * self.span * BLOCK
+    }
+
     /// Floats of one block's matrix.
     pub(super) fn block_len(&self) -> usize {
         self.taps * self.span * BLOCK
@@ -70,17 +75,17 @@ impl Matrix {
     /// Copies one block's forward matrix out of the arena's weight.
     pub(super) fn widen(&self, s: &Sizes, weight: &[f32], block: usize, out: &mut [f32]) {
         out.fill(0.0);
-        self.each_run(s, block, |stored, wide| out[wide] = weight[stored]);
+        self.each_weight(s, block, |stored, wide| out[wide] = weight[stored]);
     }
 
     /// The inverse of `widen`: what belongs to the weight.
     pub(super) fn narrow(&self, s: &Sizes, wide: &[f32], block: usize, weight: &mut [f32]) {
         let base = block * s.row_len() * BLOCK;
-        self.each_run(s, block, |stored, place| weight[stored - base] = wide[place]);
+        self.each_weight(s, block, |stored, place| weight[stored - base] = wide[place]);
     }
 
     /// Every element of a block's forward matrix that is a weight: (place in the weight, place in the matrix).
-    fn each_run(&self, s: &Sizes, block: usize, mut visit: impl FnMut(usize, usize)) {
+    fn each_weight(&self, s: &Sizes, block: usize, mut visit: impl FnMut(usize, usize)) {
         let first = self.channels(block).start;
         for lane in 0..BLOCK.min(self.results - block * BLOCK) {
             let group = (block * BLOCK + lane) / s.group_outputs();
@@ -101,7 +106,7 @@ impl Matrix {
             let c = block * BLOCK + lane;
             let (group, inner) = (c / s.group_inputs(), c % s.group_inputs());
             let outputs = group * s.group_outputs()..(group + 1) * s.group_outputs();
-            for (_, from, count) in runs(outputs.start, outputs.len()) {
+            for (from, count) in runs(outputs.start, outputs.len()) {
                 for tap in 0..self.taps {
                     let stored = weight_place(s, from / BLOCK, tap, inner) + from % BLOCK;
                     let place = (tap * self.span + from - first) * BLOCK + lane;
@@ -118,13 +123,13 @@ fn weight_place(s: &Sizes, block: usize, tap: usize, c: usize) -> usize {
     ((block * s.taps() + tap) * s.group_inputs() + c) * BLOCK
 }
 
-/// The runs of `count` channels from `first` that lie in one block each: (how many come before, first channel, length).
-fn runs(first: usize, count: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let mut done = 0;
+/// The runs of `count` channels from `first` that lie in one block each: (first channel, length).
+fn runs(first: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
+    let end = first + count;
+    let mut next = first;
     std::iter::from_fn(move || {
-        let channel = first + done;
-        let len = (BLOCK - channel % BLOCK).min(count - done);
-        done += len;
-        (len > 0).then_some((done - len, channel, len))
+        let from = next;
+        next = end.min((from / BLOCK + 1) * BLOCK);
+        (from < end).then_some((from, next - from))
     })
 }

@@ -1,21 +1,16 @@
 //! Forward and to the input: sites times taps.
 
 use super::super::product::{self, Scalars, by_rows};
-use super::super::source::{Frame, Source};
+use super::super::source::Frame;
 use super::super::weights::Matrix;
-use super::super::{Around, Destination, Direction};
+use super::super::{Around, Correlation, Direction};
 use super::{Band, Grid, bands, images_of_task, is_linear};
 use crate::device::cpu::simd::{Routine, Vector};
-use crate::kernel::{BLOCK, Sizes};
+use crate::kernel::BLOCK;
 
-/// A correlation of planes with a weight.
+/// A correlation site by site.
 pub(in super::super) struct Correlate {
-    sizes: Sizes,
-    direction: Direction,
-    source: Source,
-    /// Offset of the weight in the arena.
-    weight: usize,
-    result: Destination,
+    job: Correlation,
     matrix: Matrix,
     frame: Frame,
     grids: Vec<Grid>,
@@ -32,27 +27,21 @@ struct Pitch {
 }
 
 impl Correlate {
-    pub(in super::super) fn new(
-        sizes: Sizes,
-        direction: Direction,
-        source: Source,
-        weight: usize,
-        result: Destination,
-    ) -> Self {
-        let (matrix, (frame, grids)) = match direction {
-            Direction::Forward => (Matrix::forward(&sizes), super::forward(&sizes)),
-            Direction::ToInput => (Matrix::to_input(&sizes), super::to_input(&sizes)),
+    pub(in super::super) fn new(job: Correlation) -> Self {
+        let (frame, grids) = match job.direction {
+            Direction::Forward => super::forward(&job.sizes),
+            Direction::ToInput => super::to_input(&job.sizes),
         };
-        Correlate { sizes, direction, source, weight, result, matrix, frame, grids }
+        Correlate { matrix: job.matrix(), frame, grids, job }
     }
 
     /// Floats that a worker needs: the planes of a task's images.
     pub(in super::super) fn room(&self) -> usize {
-        images_of_task(&self.sizes) * self.source.blocks * self.frame.len()
+        images_of_task(&self.job.sizes) * self.job.source.blocks * self.frame.len()
     }
 
     fn reads_arena(&self) -> bool {
-        self.direction == Direction::Forward && self.matrix.is_plain()
+        self.job.direction == Direction::Forward && self.matrix.is_plain()
     }
 
     /// Floats that all workers share: the matrices, where the arena's weight cannot be read as it is.
@@ -65,7 +54,7 @@ impl Correlate {
             around.pool.run(self.matrix.blocks(), &|block, _| self.pack(around, block));
         }
         let images = around.context.batch as usize;
-        let step = images_of_task(&self.sizes);
+        let step = images_of_task(&self.job.sizes);
         around.pool.run(images.div_ceil(step), &|task, worker| {
             let first = task * step;
             self.task(around, first, step.min(images - first), worker);
@@ -77,21 +66,21 @@ impl Correlate {
         // SAFETY: offsets come from the plan; a block's matrix is this task's alone.
         let (weight, out) = unsafe {
             (
-                std::slice::from_raw_parts(around.context.arena.add(self.weight), self.sizes.weight_len()),
+                std::slice::from_raw_parts(around.context.arena.add(self.job.weight), self.job.sizes.weight_len()),
                 std::slice::from_raw_parts_mut(around.shared.add(block * len), len),
             )
         };
-        match self.direction {
-            Direction::Forward => self.matrix.widen(&self.sizes, weight, block, out),
-            Direction::ToInput => self.matrix.transpose(&self.sizes, weight, block, out),
+        match self.job.direction {
+            Direction::Forward => self.matrix.widen(&self.job.sizes, weight, block, out),
+            Direction::ToInput => self.matrix.transpose(&self.job.sizes, weight, block, out),
         }
     }
 
     fn task(&self, around: &Around<'_>, first: usize, images: usize, worker: usize) {
         let room = around.room(worker);
-        let (source, frame) = (&self.source, self.frame);
-        let plane = self.result.plane_len();
-        let linear = is_linear(&self.sizes);
+        let (source, frame) = (&self.job.source, self.frame);
+        let result = &self.job.result;
+        let linear = is_linear(&self.job.sizes);
         // SAFETY: the room holds the planes of a task's images.
         let planes = unsafe {
             if linear {
@@ -102,37 +91,37 @@ impl Correlate {
             }
         };
         // SAFETY: these images' planes are this task's alone; offsets come from the plan.
-        let (weight, result) = unsafe {
+        let (weight, to) = unsafe {
             (
                 if self.reads_arena() {
-                    around.context.arena.add(self.weight).cast_const()
+                    around.context.arena.add(self.job.weight).cast_const()
                 } else {
                     around.shared.cast_const()
                 },
-                around.context.arena.add(self.result.offset + first * self.result.blocks * plane),
+                result.plane(around, first, 0),
             )
         };
         let pitch = Pitch {
             read_block: if linear { images * BLOCK } else { frame.len() },
             read_row: frame.row(),
-            write_block: plane,
-            write_row: self.result.width * BLOCK,
-            write_site: if linear { self.result.blocks * BLOCK } else { BLOCK },
+            write_block: result.plane_len(),
+            write_row: result.width * BLOCK,
+            write_site: if linear { result.blocks * BLOCK } else { BLOCK },
         };
         for grid in &self.grids {
             let sites = if linear { images } else { grid.columns.count };
             let floats = source.blocks * BLOCK * grid.stride * grid.stride;
             for band in bands(grid.rows.count, sites, floats) {
-                for block in 0..self.result.blocks {
+                for block in 0..result.blocks {
                     let band = &band;
-                    let work = Sites { matrix: &self.matrix, grid, band, pitch, block, planes, weight, result };
+                    let work = Sites { matrix: &self.matrix, grid, band, pitch, block, planes, weight, result: to };
                     // SAFETY: planes, weight and result hold what the grid names.
                     unsafe { around.isa.run(work) };
                 }
             }
         }
         for n in first..first + images {
-            (0..self.result.blocks).for_each(|block| around.finish(self.result.epilogue, n, block));
+            (0..result.blocks).for_each(|block| around.finish(result.epilogue, n, block));
         }
     }
 }

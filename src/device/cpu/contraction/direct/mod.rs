@@ -64,14 +64,14 @@ fn forward(s: &Sizes) -> (Frame, Vec<Grid>) {
 ///
 /// `x[h]` is read by `y[o]` through tap t where h + pad = o stride + t dilation.
 fn to_input(s: &Sizes) -> (Frame, Vec<Grid>) {
+    if (s.kernel, s.stride, s.pad) == (1, 1, 0) {
+        return forward(s);
+    }
     let reach = s.dilation * (s.kernel - 1);
     // The least o that a tap asks for is at least -before, the largest at most (size - 1 + pad) / stride.
     let before = reach.saturating_sub(s.pad).div_ceil(s.stride);
     let side = |size: usize, out: usize| before + out.max((size - 1 + s.pad) / s.stride + 1);
     let frame = Frame { before, height: side(s.height, s.out_height), width: side(s.width, s.out_width) };
-    if (s.kernel, s.stride, s.pad) == (1, 1, 0) {
-        return forward(s);
-    }
     // For sites h = first + i stride: the tap and where it reads for i = 0, in the frame.
     let taps = |first: usize| -> Vec<(usize, usize)> {
         (0..s.kernel)

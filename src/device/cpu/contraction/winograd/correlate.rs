@@ -1,51 +1,35 @@
 //! Forward and to the input, which is the forward pass of the transposed and turned weight.
 
 use super::super::product::{self, Scalars, by_rows};
-use super::super::source::Source;
 use super::super::weights::Matrix;
-use super::super::{Around, Destination, Direction};
+use super::super::{Around, Correlation, Direction};
 use super::group::{Group, Read};
 use super::transform::{TILE, output_tile, weight_taps};
-use super::{ALL_POINTS, Tiles};
+use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::simd::{Routine, Vector};
-use crate::kernel::{BLOCK, Sizes};
+use crate::kernel::BLOCK;
 
-/// A correlation of planes with a 3 x 3 weight.
+/// A correlation with a 3 x 3 weight, group by group of tiles.
 pub(in super::super) struct Correlate {
-    sizes: Sizes,
-    direction: Direction,
-    source: Source,
-    /// Offset of the weight in the arena.
-    weight: usize,
-    result: Destination,
+    job: Correlation,
     matrix: Matrix,
     tiles: Tiles,
 }
 
 impl Correlate {
-    pub(in super::super) fn new(
-        sizes: Sizes,
-        direction: Direction,
-        source: Source,
-        weight: usize,
-        result: Destination,
-    ) -> Self {
-        let matrix = match direction {
-            Direction::Forward => Matrix::forward(&sizes),
-            Direction::ToInput => Matrix::to_input(&sizes),
-        };
-        let tiles = Tiles::new(&sizes, most_tiles(source.blocks, result.blocks));
-        Correlate { sizes, direction, source, weight, result, matrix, tiles }
+    pub(in super::super) fn new(job: Correlation) -> Self {
+        let tiles = Tiles::new(&job.sizes, most_tiles(job.source.blocks, job.result.blocks));
+        Correlate { matrix: job.matrix(), tiles, job }
     }
 
     /// Floats of the planes.
     fn planes(&self) -> usize {
-        self.tiles.planes(self.source.blocks) * self.tiles.frame().len()
+        self.tiles.planes(self.job.source.blocks) * self.tiles.frame().len()
     }
 
     /// Floats from point to point of what a group reads, and of what it makes.
     fn pitches(&self) -> (usize, usize) {
-        (self.tiles.pitch(self.source.blocks), self.tiles.pitch(self.result.blocks))
+        (self.tiles.pitch(self.job.source.blocks), self.tiles.pitch(self.job.result.blocks))
     }
 
     /// Floats that a worker needs: planes, the points of what is read, those of the products, a tile.
@@ -56,11 +40,7 @@ impl Correlate {
 
     /// Floats that all workers share: the points of the weight.
     pub(in super::super) fn shared(&self) -> usize {
-        ALL_POINTS * self.weight_pitch()
-    }
-
-    fn weight_pitch(&self) -> usize {
-        Tiles::weight_pitch(self.matrix.blocks() * self.matrix.span * BLOCK)
+        ALL_POINTS * weight_pitch(&self.matrix)
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -78,7 +58,7 @@ impl Correlate {
                 unsafe { around.isa.run(Results { work: self, around, group, room: around.room(worker) }) };
             }
             for n in done {
-                (0..self.result.blocks).for_each(|block| around.finish(self.result.epilogue, n, block));
+                (0..self.job.result.blocks).for_each(|block| around.finish(self.job.result.epilogue, n, block));
             }
         });
     }
@@ -114,13 +94,13 @@ impl Routine for Weight<'_> {
         let Weight { work, around, block, from } = self;
         let matrix = &work.matrix;
         let count = BLOCK.min(matrix.span - from);
-        let pitch = work.weight_pitch();
+        let pitch = weight_pitch(matrix);
         let mut turned = [0.0; 9 * BLOCK * BLOCK];
         // SAFETY: the offset comes from the plan; the points of a block's channels are this task's alone.
         unsafe {
-            let weight = around.context.arena.add(work.weight).cast_const();
+            let weight = around.context.arena.add(work.job.weight).cast_const();
             let to = around.shared.add((block * matrix.span + from) * BLOCK);
-            let (taps, tap) = match work.direction {
+            let (taps, tap) = match work.job.direction {
                 Direction::Forward => (weight.add(block * matrix.block_len() + from * BLOCK), matrix.span * BLOCK),
                 Direction::ToInput => {
                     work.turn(weight, block, from, &mut turned);
@@ -144,7 +124,7 @@ impl Correlate {
     /// `weight` is the arena's.
     #[inline(always)]
     unsafe fn turn(&self, weight: *const f32, block: usize, from: usize, out: &mut [f32; 9 * BLOCK * BLOCK]) {
-        let s = &self.sizes;
+        let s = &self.job.sizes;
         // Groups are whole blocks: sixteen inputs are of one group.
         let group = block * BLOCK / s.group_inputs();
         let inner = block * BLOCK % s.group_inputs();
@@ -184,10 +164,10 @@ impl Routine for Results<'_> {
             let points = room.add(work.planes());
             let products = points.add(ALL_POINTS * read_pitch);
             let tile = products.add(ALL_POINTS * made_pitch);
-            group.read::<V, P, Read>(around, &work.source, work.tiles.frame(), room, (points, read_pitch));
+            group.read::<V, P, Read>(around, &work.job.source, work.tiles.frame(), room, (points, read_pitch));
             for point in 0..ALL_POINTS {
                 let points = points.add(point * read_pitch).cast_const();
-                let weight = around.shared.add(point * work.weight_pitch()).cast_const();
+                let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
                 for block in 0..matrix.blocks() {
                     let weight = weight.add(block * matrix.span * BLOCK);
@@ -248,7 +228,7 @@ impl Correlate {
         (products, pitch): (*const f32, usize),
         room: *mut f32,
     ) {
-        let result = &self.result;
+        let result = &self.job.result;
         let row_len = result.width * BLOCK;
         let count = group.tiles();
         // SAFETY: the results of these images are this task's alone.

@@ -16,6 +16,7 @@ pub(super) use correlate::Correlate;
 pub(super) use weight::ToWeight;
 
 use super::source::Frame;
+use super::weights::Matrix;
 use crate::kernel::{BLOCK, Sizes};
 use transform::{POINTS, TILE};
 
@@ -28,10 +29,9 @@ const SKEW: usize = BLOCK;
 
 /// Whether a contraction is done this way: where edges do not waste what the transform saves.
 pub(super) fn suits(s: &Sizes) -> bool {
-    let whole = |n: usize| s.groups == 1 || (n / s.groups).is_multiple_of(BLOCK);
     let same = (s.kernel, s.stride, s.pad, s.dilation) == (3, 1, 1, 1);
     let tiles = s.height.div_ceil(TILE) * s.width.div_ceil(TILE);
-    same && whole(s.inputs) && whole(s.outputs) && s.out_pixels() * s.taps() > tiles * ALL_POINTS * 3 / 2
+    same && Matrix::forward(s).is_plain() && s.out_pixels() * s.taps() > tiles * ALL_POINTS * 3 / 2
 }
 
 /// How a contraction's tiles are grouped; by its shape alone.
@@ -79,9 +79,9 @@ impl Tiles {
     fn pitch(&self, blocks: usize) -> usize {
         self.count() * blocks * BLOCK + SKEW
     }
+}
 
-    /// Floats from point to point of the weight.
-    fn weight_pitch(matrix: usize) -> usize {
-        matrix + SKEW
-    }
+/// Floats from point to point of the weight.
+fn weight_pitch(matrix: &Matrix) -> usize {
+    matrix.points() + SKEW
 }

@@ -6,7 +6,7 @@ use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
 use super::group::{Group, Made, Read};
 use super::transform::weight_points;
-use super::{ALL_POINTS, Tiles};
+use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
 
@@ -25,8 +25,8 @@ impl ToWeight {
     pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
         let matrix = Matrix::forward(&sizes);
         let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
-        let points = ALL_POINTS * matrix.blocks() * matrix.span * BLOCK;
-        ToWeight { x, dy, dweight, matrix, tiles, chunks: chunk_count(batch.div_ceil(tiles.images), points) }
+        let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
+        ToWeight { x, dy, dweight, matrix, tiles, chunks }
     }
 
     /// Floats of the planes of x, and of those of dy.
@@ -52,11 +52,7 @@ impl ToWeight {
     }
 
     fn chunk_len(&self) -> usize {
-        ALL_POINTS * self.weight_pitch()
-    }
-
-    fn weight_pitch(&self) -> usize {
-        Tiles::weight_pitch(self.matrix.blocks() * self.matrix.span * BLOCK)
+        ALL_POINTS * weight_pitch(&self.matrix)
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -119,7 +115,7 @@ impl Routine for Products<'_> {
             for point in 0..ALL_POINTS {
                 let x = x_points.add(point * x_pitch).cast_const();
                 let dy = y_points.add(point * y_pitch).cast_const();
-                let sum = sum.add(point * work.weight_pitch());
+                let sum = sum.add(point * weight_pitch(matrix));
                 for block in 0..matrix.blocks() {
                     let dy = dy.add(block * count * BLOCK);
                     let channels = matrix.channels(block);
@@ -179,7 +175,13 @@ impl Routine for Finish<'_> {
             for c in 0..BLOCK.min(span - from) {
                 for p in 0..P {
                     let lane = c * BLOCK + p * V::LANES;
-                    weight_points::<V>(points.add(lane), work.weight_pitch(), chunks, taps.add(lane), span * BLOCK);
+                    weight_points::<V>(
+                        points.add(lane),
+                        weight_pitch(&work.matrix),
+                        chunks,
+                        taps.add(lane),
+                        span * BLOCK,
+                    );
                 }
             }
         }
