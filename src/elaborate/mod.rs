@@ -12,6 +12,7 @@ mod eval;
 mod layer;
 mod line;
 mod machine;
+mod names;
 mod number;
 mod place;
 mod recipe;

@@ -1,6 +1,7 @@
 //! What to say where a `require` does not hold: the values involved, and the nearest ones that would do.
 
 use super::machine::{Frame, Machine};
+use super::names::names;
 use super::value::Value;
 use crate::diag::{Problem, codes};
 use crate::typing::Type;
@@ -11,8 +12,7 @@ const REACH: i64 = 200;
 
 /// The problem.
 pub(super) fn failed<'a>(machine: &mut Machine<'a>, frame: &Frame, require: &'a Require) -> Problem {
-    let mut leaves = Vec::new();
-    collect(&require.cond, &mut leaves);
+    let leaves = names(&require.cond);
     let mut values: Vec<String> = Vec::new();
     for leaf in &leaves {
         let Some(value) = machine.quietly(|m| m.eval(frame, leaf)) else { continue };
@@ -32,34 +32,6 @@ pub(super) fn failed<'a>(machine: &mut Machine<'a>, frame: &Frame, require: &'a 
         problem = problem.here(values.join(", "));
     }
     problem
-}
-
-/// The names and facts in a condition.
-fn collect<'a>(e: &'a Expr, leaves: &mut Vec<&'a Expr>) {
-    match &e.kind {
-        ExprKind::Local(_) | ExprKind::Const(_) | ExprKind::Site(_) | ExprKind::In(_) | ExprKind::Fact(..) => {
-            leaves.push(e);
-        }
-        ExprKind::Broken
-        | ExprKind::Int(_)
-        | ExprKind::Real(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Level(_)
-        | ExprKind::Init(_)
-        | ExprKind::Block(_) => {}
-        ExprKind::List(elements) => elements.iter().for_each(|e| collect(e, leaves)),
-        ExprKind::Builtin(_, args) => args.iter().for_each(|e| collect(e, leaves)),
-        ExprKind::Range(a, b) | ExprKind::Binary(_, a, b) | ExprKind::Index(a, b) | ExprKind::Draw(_, a, b) => {
-            collect(a, leaves);
-            collect(b, leaves);
-        }
-        ExprKind::Neg(a) | ExprKind::Not(a) | ExprKind::Convert(a) => collect(a, leaves),
-        ExprKind::If(choice) => {
-            [&choice.cond, &choice.then, &choice.otherwise].into_iter().for_each(|e| collect(e, leaves))
-        }
-        ExprKind::Call(_, args) => args.0.iter().for_each(|(_, e)| collect(e, leaves)),
-    }
 }
 
 /// Where one whole number decides: its nearest values for which the condition holds.

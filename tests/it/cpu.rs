@@ -66,11 +66,9 @@ pub(super) fn agree(name: &str, got: &[f32], wanted: &[f64]) {
     );
 }
 
-/// One step and one test pass for a batch of `images` on an engine made for `batch`.
-fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images: usize) {
-    let (mut train, mut test) = graphs(network, sgd, Loss { smoothing });
+/// Numbers to start from that are f32: on the engine all are, so they are in the oracle.
+pub(super) fn rounded(network: &Network, images: usize) -> Inputs {
     let mut inputs = inputs(network, images);
-    // All numbers are f32 on the engine, so they are in the oracle.
     let round = |values: &mut Vec<f64>| values.iter_mut().for_each(|x| *x = f64::from(*x as f32));
     round(&mut inputs.images);
     round(&mut inputs.targets);
@@ -80,6 +78,13 @@ fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images
         *momentum = normal(&format!("momentum/{path}"), momentum.len());
         round(momentum);
     }
+    inputs
+}
+
+/// One step and one test pass for a batch of `images` on an engine made for `batch`.
+fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images: usize) {
+    let (mut train, mut test) = graphs(network, sgd, Loss { smoothing });
+    let inputs = rounded(network, images);
     let mut engine = engine(&train, &test, batch, 2);
     set(&mut engine, network, &inputs);
     let logits = engine.logits(&single(&inputs.images));

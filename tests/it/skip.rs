@@ -11,7 +11,7 @@ use sdc::kernel::{Body, Pass, Plan, When};
 use sdc::net::recipe::Sgd;
 use sdc::net::{Activation, Level, Network, Role, Rule, Shape};
 
-use super::cpu::{agree, engine, graphs, set, single};
+use super::cpu::{agree, engine, graphs, rounded, set, single};
 use super::graph::build::*;
 
 /// Images of a whole batch.
@@ -226,27 +226,13 @@ fn step(network: &Network, train: &mut Graph, engine: &mut CpuEngine, inputs: &I
     found
 }
 
-fn rounded(network: &Network) -> Inputs {
-    let mut inputs = inputs(network, BATCH);
-    let round = |values: &mut Vec<f64>| values.iter_mut().for_each(|x| *x = f64::from(*x as f32));
-    round(&mut inputs.images);
-    round(&mut inputs.targets);
-    inputs.rate = f64::from(inputs.rate as f32);
-    inputs.parameters.values_mut().for_each(round);
-    for (path, momentum) in &mut inputs.momenta {
-        *momentum = normal(&format!("momentum/{path}"), momentum.len());
-        round(momentum);
-    }
-    inputs
-}
-
 #[test]
 fn open_or_closed_the_engine_agrees_with_the_f64_graph() {
     for (name, network) in networks() {
         let (mut train, test) = graphs(&network, &sgd(), PLAIN);
         let mut engine = engine(&train, &test, BATCH, 2);
         let plan = plan(&train);
-        let mut inputs = rounded(&network);
+        let mut inputs = rounded(&network, BATCH);
         let mut seen = vec![[false; 2]; plan.kernels.len()];
         for number in 0..6 {
             inputs.step = number;
@@ -311,7 +297,7 @@ fn a_closed_branch_decays_and_may_hold_anything() {
     let plain = Sgd { nesterov: false, ..sgd() };
     let (mut train, test) = graphs(&network, &plain, PLAIN);
     let mut engine = engine(&train, &test, BATCH, 2);
-    let mut inputs = rounded(&network);
+    let mut inputs = rounded(&network, BATCH);
     let first = plan(&train).kernels.iter().find(|k| k.when != When::Always).expect("a gate").when.clone();
     inputs.step = (0..).find(|step| !first.holds(inputs.seed, *step)).expect("a step that closes the first branch");
     let in_branch = |path: &str| path.starts_with("block[0].branch[0].");
