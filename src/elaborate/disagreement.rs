@@ -29,6 +29,9 @@ pub(super) struct Summed<'b> {
 struct Words<'a> {
     width: Option<&'a Expr>,
     stride: Option<&'a Expr>,
+    /// Whether they may not hold for another call of the same block: one is a number, or several layers stride and which
+    /// of them does may differ.
+    of_one_call: bool,
 }
 
 impl Summed<'_> {
@@ -97,9 +100,7 @@ impl<'a> Machine<'a> {
         let padded = padding(input, branch, down).map_or(String::new(), |p| format!(" or `{p}`"));
         let help = format!("a shortcut that fits{in_its_place}: `{projection}`{padded}");
         let problem = Problem { help, ..problem };
-        // Numbers in a block are those of one call.
-        let of_one_call = !self.trace.is_empty() && (words.width.is_none() || down > 1 && words.stride.is_none());
-        if summed.has_shortcut() || of_one_call {
+        if summed.has_shortcut() || words.of_one_call && !self.trace.is_empty() {
             return problem;
         }
         match insertion(self.sources, summed.span, &projection) {
@@ -109,7 +110,7 @@ impl<'a> Machine<'a> {
     }
 
     /// `shortcut { conv1x1(…); bn }`, in the words of the branch.
-    fn projection(&self, &Words { width, stride }: &Words<'_>, channels: usize, down: usize) -> String {
+    fn projection(&self, &Words { width, stride, .. }: &Words<'_>, channels: usize, down: usize) -> String {
         let named = |e: &Option<&Expr>| e.is_some_and(|e| !matches!(e.kind, ExprKind::Int(_)));
         let mut changes = Vec::new();
         if named(&stride) {
@@ -142,15 +143,19 @@ impl<'a> Machine<'a> {
         });
         let body = body.map_or(&[][..], Vec::as_slice);
         if body.iter().any(|stmt| matches!(stmt.kind, StmtKind::Let { .. })) {
-            return Words::default();
+            return Words { of_one_call: true, ..Words::default() };
         }
         let mut words = Words::default();
+        let mut strides = 0;
         for stmt in body {
             let StmtKind::Layer { layer, args, .. } = &stmt.kind else { continue };
             for (index, arg) in &args.0 {
                 let found = match layer.params[*index].name {
                     "out" => (channels, &mut words.width),
-                    "stride" => (down, &mut words.stride),
+                    "stride" => {
+                        strides += 1;
+                        (down, &mut words.stride)
+                    }
                     _ => continue,
                 };
                 let value = self.quietly(|m| m.eval(frame, arg));
@@ -159,6 +164,7 @@ impl<'a> Machine<'a> {
                 }
             }
         }
+        words.of_one_call = words.width.is_none() || strides > 1 || down > 1 && words.stride.is_none();
         words
     }
 }

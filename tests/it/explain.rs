@@ -163,6 +163,31 @@ fn a_projection_is_proposed_in_the_words_of_the_branch() {
 }
 
 #[test]
+fn a_projection_in_words_that_hold_for_one_call_is_no_fix() {
+    // The stride stands in the second layer for the first call, and in the first for the other.
+    let text = "\
+block down(width: int, stride: int, late: bool) {
+    residual {
+        branch {
+            conv1x1(width, stride: if late { 1 } else { stride })
+            conv3x3(width, stride: if late { stride } else { 1 })
+            bn
+        }
+    }
+}
+
+model M {
+    input image[3, 8, 8]
+    net { down(16, stride: 2, late: true); down(32, stride: 2, late: false); global_avg_pool; linear(10) }
+}
+";
+    let outcome = check(text, &NoFiles);
+    let sorted = outcome.problems.sorted();
+    let problem = sorted.iter().find(|p| p.code == codes::SHAPES_DISAGREE).expect("the arms disagree");
+    assert_eq!(problem.fix, None, "{}", problem.help);
+}
+
+#[test]
 fn a_block_that_the_library_calls_is_mended_for_all_its_calls() {
     let text = "\
 use std.pyramidnet.{pyramidnet}
