@@ -205,7 +205,12 @@ impl Checker<'_> {
                 self.duplicate(&fact.name, first);
                 continue;
             }
-            let (ty, first) = *self.facts.entry(fact.name.text.clone()).or_insert((value.ty, fact.name.span));
+            let known = self.facts.entry(fact.name.text.clone()).or_insert((value.ty, fact.name.span));
+            if known.0 == Type::ANY {
+                // A mistake says nothing about the type.
+                *known = (value.ty, fact.name.span);
+            }
+            let (ty, first) = *known;
             let agrees = value.ty.fits(ty) && ty.fits(value.ty);
             let found = value.ty;
             // Whoever reads it through a parameter counts on the first one's type.
