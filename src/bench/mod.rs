@@ -17,7 +17,7 @@ use crate::data::{self, Batch, Pass};
 use crate::device::{Engine, State, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Input, Session};
-use crate::net::recipe::{Data, DataSet, Loss, Sgd};
+use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
 use crate::net::{MAX_ELEMENTS, Network, Recipe};
 use crate::train;
 use sample::Sampler;
@@ -139,7 +139,11 @@ pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
         model: network.name.clone(),
         data: Data { set: synthetic(network, batch), augment: vec![], shuffle: false },
         loss: Loss { smoothing: 0.0 },
-        optimizer: Sgd { lr: RATE.into(), momentum: 0.9, nesterov: true, weight_decay: 1e-4, exempt: vec![] },
+        optimizer: Optimizer {
+            rule: UpdateRule::Sgd { momentum: 0.9, nesterov: true },
+            weight_decay: 1e-4,
+            ..Optimizer::sgd(RATE.into(), 0.9)
+        },
         schedule: vec![],
         epochs: 1,
         batch,

@@ -82,9 +82,10 @@ fn each_plan(plans: &Plans, print: &dyn Fn(&Plan) -> String) -> String {
 fn functions(plan: &Plan) -> String {
     let target = cpu::target().frontend_config();
     let mut out = String::new();
+    let places = clif::Places { buffers: &plan.buffers, params: &plan.params() };
     for map in plan.kernels.iter().flat_map(Kernel::maps) {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "; {}\n{}", map.name, clif::function(map, &plan.buffers, target));
+        let _ = writeln!(out, "; {}\n{}", map.name, clif::function(map, places, target));
     }
     out
 }

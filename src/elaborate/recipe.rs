@@ -3,9 +3,9 @@
 use super::machine::{Frame, Machine, Run, Stop};
 use super::table::{self, TableArgs};
 use super::value::Value;
-use crate::diag::{Problem, codes};
-use crate::net::recipe::{Augment, Data, DataSet, Exempt, Loss, Schedule, Sgd};
-use crate::net::{MAX_ELEMENTS, Network, Recipe, Shape, for_each_node};
+use crate::diag::{Problem, codes, nearest};
+use crate::net::recipe::{Augment, Data, DataSet, Exempt, Loss, Optimizer, Schedule, UpdateRule};
+use crate::net::{MAX_ELEMENTS, Network, Recipe, Role, Shape, for_each_node};
 use crate::source::Span;
 use crate::typing::program::{Chosen, Setting, SettingValue, Train};
 use crate::typing::tables::Takes;
@@ -14,7 +14,11 @@ use crate::typing::tables::Takes;
 pub(super) fn recipe<'a>(machine: &mut Machine<'a>, train: &'a Train, network: Option<&Network>) -> Option<Recipe> {
     let recipe = machine.recipe(train).ok()?;
     if let Some(network) = network {
-        let fits = [machine.data_fits(train, &recipe, network), machine.batch_fits(train, &recipe, network)];
+        let fits = [
+            machine.data_fits(train, &recipe, network),
+            machine.batch_fits(train, &recipe, network),
+            machine.exemptions_fit(train, &recipe, network),
+        ];
         fits.into_iter().collect::<Run<Vec<()>>>().ok()?;
     }
     Some(recipe)
@@ -52,7 +56,7 @@ impl<'a> Machine<'a> {
         let model = train.name.text.clone();
         let data = given.option("data").and_then(|d| self.data(d.ok_or(Stop)?));
         let loss = given.option("loss").and_then(|l| self.loss(l));
-        let optimizer = given.option("optimizer").and_then(|o| self.optimizer(o.ok_or(Stop)?));
+        let optimizer = given.option("optimizer").and_then(|o| self.optimizer(&given, o.ok_or(Stop)?));
         let schedule = given.options("schedule").and_then(|s| self.schedule(s));
         let batch_augment = given.options("batch_augment").map(|_| ());
         let epochs = self.size(&given, "epochs");
@@ -176,7 +180,35 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn optimizer(&mut self, chosen: &'a Chosen) -> Run<Sgd> {
+    fn optimizer(&mut self, train: &Given<'a>, chosen: &'a Chosen) -> Run<Optimizer> {
+        let given = Given { settings: &chosen.settings };
+        let rule = match chosen.option.name {
+            "sgd" => self.sgd(chosen)?,
+            "adamw" => UpdateRule::AdamW {
+                beta1: self.real(chosen, "beta1")?,
+                beta2: self.real(chosen, "beta2")?,
+                eps: self.real(chosen, "eps")?,
+            },
+            name => unreachable!("typing lets only options through that run, not {name}"),
+        };
+        let exempt = given.setting("weight_decay").map_or(&[][..], |s| &s.except);
+        let exempt = exempt
+            .iter()
+            .map(|name| match name.text.as_str() {
+                "bn" => Exempt::Norm,
+                "bias" => Exempt::Bias,
+                pattern => Exempt::Pattern(pattern.to_owned()),
+            })
+            .collect();
+        let (lr, weight_decay) = (self.real(chosen, "lr")?, self.real(chosen, "weight_decay")?);
+        let clip = Some(self.real(chosen, "clip")?).filter(|norm| *norm > 0.0);
+        let accumulate = self.size(train, "accumulate")?.try_into().expect("within the bounds of the table");
+        let preset = preset_of(crate::typing::tables::TRAIN_KEYS, "average");
+        let average = self.value_or(train, "average", preset)?.number().filter(|decay| *decay > 0.0);
+        Ok(Optimizer { rule, lr, weight_decay, exempt, clip, accumulate, average })
+    }
+
+    fn sgd(&mut self, chosen: &'a Chosen) -> Run<UpdateRule> {
         let given = Given { settings: &chosen.settings };
         let (momentum, nesterov) = (self.real(chosen, "momentum")?, self.flag(chosen, "nesterov")?);
         if let (true, true, Some(setting)) = (nesterov, momentum == 0.0, given.setting("nesterov")) {
@@ -184,17 +216,7 @@ impl<'a> Machine<'a> {
             let message = "Nesterov's step needs a momentum above 0";
             return Err(self.stop(Problem::error(codes::OUT_OF_RANGE, setting.span, message, help)));
         }
-        let exempt = given.setting("weight_decay").map_or(&[][..], |s| &s.except);
-        let exempt = exempt
-            .iter()
-            .map(|name| match name.text.as_str() {
-                "bn" => Exempt::Norm,
-                "bias" => Exempt::Bias,
-                other => unreachable!("typing lets only the words of the table through, not {other}"),
-            })
-            .collect();
-        let (lr, weight_decay) = (self.real(chosen, "lr")?, self.real(chosen, "weight_decay")?);
-        Ok(Sgd { lr, momentum, nesterov, weight_decay, exempt })
+        Ok(UpdateRule::Sgd { momentum, nesterov })
     }
 
     fn schedule(&mut self, parts: &'a [Chosen]) -> Run<Vec<Schedule>> {
@@ -249,6 +271,28 @@ impl<'a> Machine<'a> {
             self.stop(Problem::error(codes::DATA_MISMATCH, place, message, help));
         }
         Err(Stop)
+    }
+
+    /// A pattern after `except` must select a parameter.
+    fn exemptions_fit(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
+        let parameters = network.parameters();
+        let optimizer = train.settings.iter().find(|s| s.key.name == "optimizer").map(|s| &s.value);
+        let Some(SettingValue::Options(options)) = optimizer else { return Ok(()) };
+        let names = options.iter().flat_map(|o| &o.settings).flat_map(|s| &s.except);
+        let mut fit = Ok(());
+        for (exempt, name) in recipe.optimizer.exempt.iter().zip(names) {
+            let selects = || parameters.iter().any(|p| p.role != Role::State && exempt.holds(&p.path, p.role));
+            if matches!(exempt, Exempt::Pattern(_)) && !selects() {
+                let message = format!("`{exempt}` selects no parameter");
+                let paths = parameters.iter().map(|p| p.path.as_str());
+                let help = match nearest(&name.text, paths) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("`sdc summary` lists the layers; the first parameter is `{}`", parameters[0].path),
+                };
+                fit = Err(self.stop(Problem::error(codes::SELECTS_NOTHING, name.span, message, help)));
+            }
+        }
+        fit
     }
 
     /// The largest tensor of a batch must stay within the limit.

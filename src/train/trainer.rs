@@ -1,5 +1,6 @@
 //! The loop: steps, epochs, and what is written after each.
 
+use super::average::{averaged, start_averages};
 use super::checkpoint::{self, Checkpoint, Progress, Record};
 use super::failure::{cannot_write, not_finite};
 use super::metrics::MetricsFile;
@@ -77,6 +78,7 @@ impl<'a> Trainer<'a> {
         initialise(engine, job.network, job.recipe.seed);
         if let Some(weights) = weights {
             weights.restore_weights(engine);
+            start_averages(engine, job.network);
         }
         Ok(Trainer { job, engine, progress: Progress::default(), steps_per_epoch, steps, batch: Batch::default() })
     }
@@ -128,7 +130,7 @@ impl<'a> Trainer<'a> {
         }
         let Progress { step, loss_sum, images } = self.progress;
         (self.progress.loss_sum, self.progress.images) = (0.0, 0);
-        let test = evaluate(self.engine, &data.test, recipe.batch);
+        let test = averaged(self.engine, self.job.network, |engine| evaluate(engine, &data.test, recipe.batch));
         if !test.loss.is_finite() {
             return Err(not_finite(step, "the test images' loss"));
         }

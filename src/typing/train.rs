@@ -152,7 +152,8 @@ impl Checker<'_> {
     fn exceptions(&mut self, key: &'static KeySpec, words: &[&'static str], entry: &Entry) -> Vec<Name> {
         let mut kept = Vec::new();
         for name in &entry.except {
-            if words.contains(&name.text.as_str()) {
+            let is_path = !words.is_empty() && name.text.contains(['.', '[', '*']);
+            if is_path || words.contains(&name.text.as_str()) {
                 kept.push(name.clone());
                 continue;
             }
@@ -162,7 +163,7 @@ impl Checker<'_> {
             };
             let help = match words {
                 [] => "remove `except`".to_owned(),
-                _ => format!("it can except {}", listed(words)),
+                _ => format!("it can except {}, or a path pattern such as `stem.*` or `**.conv[0]`", listed(words)),
             };
             self.problems.push(Problem::error(codes::UNKNOWN_KEY, name.span, message, help));
         }

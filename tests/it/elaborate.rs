@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sdc::net::recipe::{Augment, DataSet, Exempt, Schedule};
+use sdc::net::recipe::{Augment, DataSet, Exempt, Schedule, UpdateRule};
 use sdc::net::rule::Distribution;
 use sdc::net::{Factor, Level, Network, Recipe};
 
@@ -217,7 +217,7 @@ fn a_recipe_is_what_the_text_says() {
     assert!(!recipe.data.shuffle);
     assert_eq!(recipe.loss.smoothing, 0.1);
     let sgd = &recipe.optimizer;
-    assert_eq!((sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay), (0.5, 0.9, true, 1e-4));
+    assert_eq!((sgd.rule, sgd.lr, sgd.weight_decay), (UpdateRule::Sgd { momentum: 0.9, nesterov: true }, 0.5, 1e-4));
     assert_eq!(sgd.exempt, [Exempt::Norm, Exempt::Bias]);
     assert_eq!(recipe.schedule.len(), 3);
     assert_eq!((recipe.epochs, recipe.batch, recipe.seed), (10, 64, 0));
@@ -285,7 +285,8 @@ fn any_value_of_train_is_set_by_its_path() {
     assert_eq!(augment(&["train.data.augment.pad_crop.pad=2"]), [Augment::PadCrop { pad: 2 }]);
     assert_eq!(recipe(&["train.loss.smoothing=0.1"]).loss.smoothing, 0.1, "what the text leaves out");
     assert!(!recipe(&["train.data.shuffle=false"]).data.shuffle);
-    assert_eq!(recipe(&["train.optimizer.momentum=0.9", "train.optimizer.momentum=0.8"]).optimizer.momentum, 0.8);
+    let rule = recipe(&["train.optimizer.momentum=0.9", "train.optimizer.momentum=0.8"]).optimizer.rule;
+    assert_eq!(rule, UpdateRule::Sgd { momentum: 0.8, nesterov: false });
     let images = |sets: &[&str]| match recipe(sets).data.set {
         DataSet::Synthetic { images, .. } => images,
         other => panic!("{other:?}"),

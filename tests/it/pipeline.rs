@@ -9,6 +9,7 @@ use sdc::device::{Engine, State};
 use sdc::driver;
 use sdc::elaborate::Built;
 use sdc::graph::{Inputs, op};
+use sdc::net::recipe::Memory;
 use sdc::net::{Recipe, Role};
 use sdc::train::initialise;
 
@@ -64,7 +65,7 @@ fn worst_gradient(text: &str, sets: &[&str]) -> f64 {
     let mut inputs = Inputs { seed: recipe.seed, step: 0, rate: 0.1, ..Inputs::default() };
     for p in network.parameters() {
         inputs.parameters.insert(p.path.clone(), wide(engine.read(&State::Parameter(p.path.clone()))));
-        inputs.momenta.insert(p.path.clone(), vec![0.0; p.elements() as usize]);
+        inputs.memories.insert((Memory::Momentum, p.path.clone()), vec![0.0; p.elements() as usize]);
     }
     let data = data::load(&recipe.data.set, recipe.seed).expect("synthetic images need no file");
     let mut batch = Batch::default();
@@ -104,7 +105,7 @@ fn fingerprint(text: &str, sets: &[&str], threads: usize, steps: u32) -> u64 {
         bytes.extend(loss.to_le_bytes());
     }
     for p in network.parameters() {
-        let momentum = (p.role != Role::State).then(|| State::Momentum(p.path.clone()));
+        let momentum = (p.role != Role::State).then(|| State::Memory(Memory::Momentum, p.path.clone()));
         for state in [State::Parameter(p.path)].into_iter().chain(momentum) {
             bytes.extend(engine.read(&state).into_iter().flat_map(f32::to_le_bytes));
         }

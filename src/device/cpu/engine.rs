@@ -7,8 +7,9 @@ use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
+use crate::codegen::clif::Places;
 use crate::device::{Engine, State};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -62,6 +63,8 @@ extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _
 /// A plan with its code.
 struct Compiled {
     plan: Plan,
+    /// The plan's numbers, in the order in which the code reads them.
+    params: Vec<Param>,
     steps: Vec<Step>,
     _code: Code,
 }
@@ -149,14 +152,14 @@ impl CpuEngine {
 
     /// Runs every kernel of the step; `at` hears the number of each before it runs, and the count of all at the end.
     fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32, mut at: impl FnMut(usize)) {
+        let numbers: Vec<f32> = compiled.params.iter().map(|param| param.value(batch, step, rate)).collect();
         let context = StepContext {
             arena: self.arena.start(),
             batch: batch as u64,
             seed_low: seed as u32,
             seed_high: (seed >> 32) as u32,
             step,
-            rate,
-            batch_float: batch as f32,
+            numbers: numbers.as_ptr(),
         };
         let around = Around {
             context: &context,
@@ -219,6 +222,10 @@ impl Engine for CpuEngine {
         self.rows(&self.test.plan, &Slot::Logits, batch)
     }
 
+    fn has(&self, state: &State) -> bool {
+        self.state_plan().slot(&state_slot(state)).is_some()
+    }
+
     fn read(&self, state: &State) -> Vec<f32> {
         self.values(self.state_plan(), &state_slot(state))
     }
@@ -243,7 +250,8 @@ impl CpuEngine {
 impl Compiled {
     fn new(plan: Plan, threads: usize) -> Self {
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
-        let code = Code::compile(&maps, &plan.buffers, threads);
+        let params = plan.params();
+        let code = Code::compile(&maps, Places { buffers: &plan.buffers, params: &params }, threads);
         let mut next = 0;
         let mut function = || {
             next += 1;
@@ -257,7 +265,7 @@ impl Compiled {
                 Body::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        Compiled { steps, _code: code, plan }
+        Compiled { steps, _code: code, params, plan }
     }
 }
 
@@ -286,7 +294,7 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
 fn state_slot(state: &State) -> Slot {
     match state {
         State::Parameter(path) => Slot::Parameter(path.clone()),
-        State::Momentum(path) => Slot::Momentum(path.clone()),
+        State::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
     }
 }
 

@@ -89,6 +89,8 @@ impl Bounds {
     pub const NONE: Bounds = Bounds { lo: f64::NEG_INFINITY, hi: f64::INFINITY, above: false, below: false };
     /// A size: from 1 to what a tensor can have.
     pub const SIZE: Bounds = Bounds { lo: 1.0, hi: 2147483648.0, above: false, below: false };
+    /// A number of steps: from 1 to what draws can count.
+    pub const STEPS: Bounds = Bounds { lo: 1.0, hi: 4294967295.0, above: false, below: false };
     /// A size or nothing.
     pub const PADDING: Bounds = Bounds { lo: 0.0, ..Bounds::SIZE };
     /// From 0.

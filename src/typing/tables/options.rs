@@ -29,11 +29,11 @@ impl KeySpec {
 /// What stands after a key.
 #[derive(Clone, Debug)]
 pub enum Takes {
-    /// A value; `except` names what it leaves alone, where words are listed.
+    /// A value; `except` names what it leaves alone, where words are listed: these, or path patterns.
     Value {
         /// Its type, bounds and preset.
         param: ParamSpec,
-        /// The words that may follow `except`.
+        /// The words that may follow `except`, beside path patterns; none where nothing may.
         except: &'static [&'static str],
     },
     /// One of several, each with arguments and options of its own: `optimizer sgd { … }`.
@@ -95,6 +95,20 @@ pub static TRAIN_KEYS: &[KeySpec] = &[
     },
     value(required("epochs", Type::INT, Bounds::SIZE, "Passes over the training data.")),
     value(required("batch", Type::INT, Bounds::SIZE, "Images a step.")),
+    value(optional(
+        "accumulate",
+        Type::INT,
+        Bounds::STEPS,
+        Preset::Int(1),
+        "Batches whose mean gradient makes one update, counted through the whole run.",
+    )),
+    value(optional(
+        "average",
+        Type::REAL,
+        Bounds::SHARE,
+        Preset::Real(0.0),
+        "The decay of a moving average of weights and running statistics, which is what is tested; 0 keeps none.",
+    )),
     value(optional("seed", Type::INT, Bounds::NOT_NEGATIVE, Preset::Int(0), "The key of every draw.")),
 ];
 
@@ -177,23 +191,25 @@ const LOSSES: &[OptionSpec] = &[option(
 
 /// The words after `except`.
 const EXEMPT: &[&str] = &["bn", "bias"];
+const DECAY_DOC: &str = "How strongly weights are drawn to 0; `except bn, bias, stem.*` leaves some alone.";
 
 const RATE: KeySpec = value(required("lr", Type::REAL, Bounds::POSITIVE, "The rate at the start."));
 const DECAY: KeySpec = KeySpec {
     name: "weight_decay",
     takes: Takes::Value {
-        param: optional(
-            "weight_decay",
-            Type::REAL,
-            Bounds::NOT_NEGATIVE,
-            Preset::Real(0.0),
-            "The factor of w that is added to its gradient.",
-        ),
+        param: optional("weight_decay", Type::REAL, Bounds::NOT_NEGATIVE, Preset::Real(0.0), DECAY_DOC),
         except: EXEMPT,
     },
     required: false,
-    doc: "The factor of w that is added to its gradient.",
+    doc: DECAY_DOC,
 };
+const CLIP: KeySpec = value(optional(
+    "clip",
+    Type::REAL,
+    Bounds::NOT_NEGATIVE,
+    Preset::Real(0.0),
+    "The norm to which a longer gradient, of all weights together, is scaled down; 0 lets it be.",
+));
 
 const OPTIMIZERS: &[OptionSpec] = &[
     option(
@@ -204,10 +220,29 @@ const OPTIMIZERS: &[OptionSpec] = &[
             value(optional("momentum", Type::REAL, Bounds::SHARE, Preset::Real(0.0), "Share of the last step kept.")),
             value(optional("nesterov", Type::BOOL, Bounds::NONE, Preset::Bool(false), "Nesterov's step.")),
             DECAY,
+            CLIP,
         ],
         "Stochastic gradient descent.",
     ),
-    later("adamw", &[], &[RATE, DECAY], "Adam with decoupled decay (Loshchilov and Hutter 2019)."),
+    option(
+        "adamw",
+        &[],
+        &[
+            RATE,
+            value(optional("beta1", Type::REAL, Bounds::SHARE, Preset::Real(0.9), "Share of the mean gradient kept.")),
+            value(optional("beta2", Type::REAL, Bounds::SHARE, Preset::Real(0.999), "Share of the mean square kept.")),
+            value(optional(
+                "eps",
+                Type::REAL,
+                Bounds::POSITIVE,
+                Preset::Real(1e-8),
+                "Added to the root of the square.",
+            )),
+            DECAY,
+            CLIP,
+        ],
+        "Adam with decoupled decay (Loshchilov and Hutter 2019).",
+    ),
 ];
 
 const SCHEDULES: &[OptionSpec] = &[
