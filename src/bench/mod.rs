@@ -137,7 +137,7 @@ fn check_batch(network: &Network, batch: usize) -> Result<(), Failure> {
 pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
     (network.output.pixels() == 1).then(|| Recipe {
         model: network.name.clone(),
-        data: Data { set: synthetic(network, batch), augment: vec![], shuffle: false },
+        data: synthetic(network, batch),
         loss: Loss { smoothing: 0.0 },
         optimizer: Optimizer {
             rule: UpdateRule::Sgd { momentum: 0.9, nesterov: true },
@@ -151,14 +151,15 @@ pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
     })
 }
 
-fn synthetic(network: &Network, images: usize) -> DataSet {
-    DataSet::Synthetic { shape: network.input, classes: network.output.channels, images }
+fn synthetic(network: &Network, images: usize) -> Data {
+    let set = DataSet::Synthetic { shape: network.input, classes: network.output.channels, images };
+    Data { shuffle: false, ..Data::plain(set) }
 }
 
 /// A batch of images drawn from the seed 0.
 pub fn drawn(network: &Network, batch: usize) -> Batch {
     let splits = data::load(&synthetic(network, batch), 0).expect("images that are drawn need no file");
     let mut filled = Batch::default();
-    Pass::plain(&splits.train, batch).fill(0, &mut filled);
+    Pass::plain(&splits.train, batch).fill(0, &mut filled).expect("images that are drawn are in memory");
     filled
 }

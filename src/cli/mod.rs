@@ -8,6 +8,7 @@ mod at;
 mod bench;
 mod check;
 mod config;
+mod data;
 mod diff;
 mod draws;
 mod dump;
@@ -53,6 +54,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Config(config::Args),
+    Data(data::Args),
     Summary(summary::Args),
     Diff(diff::Args),
     Draws(draws::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Draws(args) => draws::run(&args),

@@ -6,6 +6,7 @@
 mod advice;
 mod arms;
 mod body;
+mod data;
 mod disagreement;
 mod draw;
 mod eval;

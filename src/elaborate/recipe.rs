@@ -4,18 +4,19 @@ use super::machine::{Frame, Machine, Run, Stop};
 use super::table::{self, TableArgs};
 use super::value::Value;
 use crate::diag::{Problem, codes, nearest};
-use crate::net::recipe::{Augment, Data, DataSet, Exempt, Loss, Optimizer, Schedule, UpdateRule};
-use crate::net::{MAX_ELEMENTS, Network, Recipe, Role, Shape, for_each_node};
+use crate::net::recipe::{Exempt, Loss, Optimizer, Schedule, UpdateRule};
+use crate::net::{MAX_ELEMENTS, Network, Recipe, Role, for_each_node};
 use crate::source::Span;
 use crate::typing::program::{Chosen, Setting, SettingValue, Train};
 use crate::typing::tables::Takes;
 
 /// The recipe of a `train` item; `network` is that of its model, where it could be built.
 pub(super) fn recipe<'a>(machine: &mut Machine<'a>, train: &'a Train, network: Option<&Network>) -> Option<Recipe> {
-    let recipe = machine.recipe(train).ok()?;
+    let recipe = machine.recipe(train, network).ok()?;
     if let Some(network) = network {
         let fits = [
             machine.data_fits(train, &recipe, network),
+            machine.padding_fits(train, &recipe),
             machine.batch_fits(train, &recipe, network),
             machine.exemptions_fit(train, &recipe, network),
         ];
@@ -25,17 +26,17 @@ pub(super) fn recipe<'a>(machine: &mut Machine<'a>, train: &'a Train, network: O
 }
 
 /// Where a key stands, and what it is set to.
-struct Given<'a> {
-    settings: &'a [Setting],
+pub(super) struct Given<'a> {
+    pub(super) settings: &'a [Setting],
 }
 
 impl<'a> Given<'a> {
-    fn setting(&self, key: &str) -> Option<&'a Setting> {
+    pub(super) fn setting(&self, key: &str) -> Option<&'a Setting> {
         self.settings.iter().find(|s| s.key.name == key)
     }
 
     /// What a key with options is set to.
-    fn options(&self, key: &str) -> Run<&'a [Chosen]> {
+    pub(super) fn options(&self, key: &str) -> Run<&'a [Chosen]> {
         match self.setting(key).map(|s| &s.value) {
             None => Ok(&[]),
             Some(SettingValue::Options(options)) => Ok(options),
@@ -51,18 +52,16 @@ impl<'a> Given<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn recipe(&mut self, train: &'a Train) -> Run<Recipe> {
+    fn recipe(&mut self, train: &'a Train, network: Option<&Network>) -> Run<Recipe> {
         let given = Given { settings: &train.settings };
         let model = train.name.text.clone();
-        let data = given.option("data").and_then(|d| self.data(d.ok_or(Stop)?));
+        let data = given.option("data").and_then(|d| self.data(&given, d.ok_or(Stop)?, network));
         let loss = given.option("loss").and_then(|l| self.loss(l));
         let optimizer = given.option("optimizer").and_then(|o| self.optimizer(&given, o.ok_or(Stop)?));
         let schedule = given.options("schedule").and_then(|s| self.schedule(s));
-        let batch_augment = given.options("batch_augment").map(|_| ());
         let epochs = self.size(&given, "epochs");
         let batch = self.size(&given, "batch");
         let seed = self.size(&given, "seed").map(|s| s as u64);
-        batch_augment?;
         if let (Ok(schedule), Ok(epochs)) = (&schedule, &epochs) {
             self.late_steps(&given, schedule, *epochs);
         }
@@ -110,7 +109,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn value_or(&mut self, given: &Given<'a>, key: &str, preset: Option<Value>) -> Run<Value> {
+    pub(super) fn value_or(&mut self, given: &Given<'a>, key: &str, preset: Option<Value>) -> Run<Value> {
         match (given.setting(key), preset) {
             (None, Some(preset)) => Ok(preset),
             _ => self.value(given, key),
@@ -131,46 +130,13 @@ impl<'a> Machine<'a> {
         Ok(value.number().expect("typing makes this a number"))
     }
 
-    fn flag(&mut self, of: &'a Chosen, key: &str) -> Run<bool> {
+    pub(super) fn flag(&mut self, of: &'a Chosen, key: &str) -> Run<bool> {
         let given = Given { settings: &of.settings };
         Ok(matches!(self.value_or(&given, key, preset_of(of.option.keys, key))?, Value::Bool(true)))
     }
 
-    fn args(&mut self, of: &'a Chosen) -> Run<TableArgs> {
+    pub(super) fn args(&mut self, of: &'a Chosen) -> Run<TableArgs> {
         self.table_args(&Frame::default(), of.option.params, &of.args, "")
-    }
-
-    fn data(&mut self, chosen: &'a Chosen) -> Run<Data> {
-        let args = self.args(chosen)?;
-        let set = match chosen.option.name {
-            "digits" => DataSet::Digits,
-            "cifar10" => DataSet::Cifar10 { path: args.text("path") },
-            "synthetic" => DataSet::Synthetic {
-                shape: Shape::new(args.needed("channels"), args.needed("height"), args.needed("width")),
-                classes: args.needed("classes"),
-                images: args.needed("images"),
-            },
-            name => unreachable!("typing lets only options through that run, not {name}"),
-        };
-        let given = Given { settings: &chosen.settings };
-        let mut augment = Vec::new();
-        for part in given.options("augment")? {
-            let args = self.args(part)?;
-            augment.push(match part.option.name {
-                "pad_crop" => Augment::PadCrop { pad: args.needed("pad") },
-                "hflip" => Augment::Hflip,
-                name => unreachable!("typing lets only options through that run, not {name}"),
-            });
-        }
-        if let (Some(setting), Value::Int(1..)) = (
-            given.setting("validation"),
-            self.value_or(&given, "validation", preset_of(chosen.option.keys, "validation"))?,
-        ) {
-            let help = "remove it: this version measures on the test data after each epoch";
-            let message = "holding training data back is not built yet";
-            return Err(self.stop(Problem::error(codes::NOT_YET, setting.span, message, help)));
-        }
-        Ok(Data { set, augment, shuffle: self.flag(chosen, "shuffle")? })
     }
 
     fn loss(&mut self, chosen: Option<&'a Chosen>) -> Run<Loss> {
@@ -241,38 +207,6 @@ impl<'a> Machine<'a> {
         Ok(schedule)
     }
 
-    /// The images must have the shape of the model's input, and the model one output a class.
-    fn data_fits(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
-        let set = &recipe.data.set;
-        let place = part_span(train, "data");
-        let mut wrong = Vec::new();
-        if set.shape() != network.input {
-            let shape = set.shape();
-            wrong.push((
-                format!("its images are {shape}, and `{}` takes {}", network.name, network.input),
-                format!("write `input image[{}, {}, {}]`", shape.channels, shape.height, shape.width),
-            ));
-        }
-        if network.output != Shape::vector(set.classes()) {
-            let output = match network.output {
-                Shape { channels, height: 1, width: 1 } => format!("{channels} outputs"),
-                shape => format!("an output of {shape}"),
-            };
-            wrong.push((
-                format!("it has {} classes, and `{}` has {output}", set.classes(), network.name),
-                format!("end the network in `linear({})`: give the family `classes: {0}`", set.classes()),
-            ));
-        }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        for (is, help) in wrong {
-            let message = format!("`{}` does not fit the model: {is}", set.name());
-            self.stop(Problem::error(codes::DATA_MISMATCH, place, message, help));
-        }
-        Err(Stop)
-    }
-
     /// A pattern after `except` must select a parameter.
     fn exemptions_fit(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
         let parameters = network.parameters();
@@ -314,7 +248,7 @@ impl<'a> Machine<'a> {
 }
 
 /// Where a key of `train` stands, else where `train` names its model.
-fn part_span(train: &Train, key: &str) -> Span {
+pub(super) fn part_span(train: &Train, key: &str) -> Span {
     let setting = train.settings.iter().find(|s| s.key.name == key);
     setting.map_or(train.name.span, |s| match &s.value {
         SettingValue::Options(options) => options.first().map_or(s.span, |o| o.span),
@@ -324,7 +258,7 @@ fn part_span(train: &Train, key: &str) -> Span {
 }
 
 /// What the table says where the text says nothing.
-fn preset_of(keys: &[crate::typing::tables::KeySpec], key: &str) -> Option<Value> {
+pub(super) fn preset_of(keys: &[crate::typing::tables::KeySpec], key: &str) -> Option<Value> {
     match keys.iter().find(|k| k.name == key).map(|k| &k.takes) {
         Some(Takes::Value { param, .. }) => table::preset(param.preset),
         Some(Takes::OneOf(_) | Takes::Several(_)) | None => None,

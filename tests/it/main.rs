@@ -1,5 +1,6 @@
 //! The one test binary, a file an area; `tests/README.md` says what is where.
 
+mod augment;
 mod bench;
 mod bombs;
 mod changes;
@@ -8,6 +9,7 @@ mod config;
 mod counts;
 mod cpu;
 mod data;
+mod data_files;
 mod draws;
 mod elaborate;
 mod explain;

@@ -7,13 +7,13 @@ use std::path::Path as FilePath;
 use sdc::data::{Splits, load};
 use sdc::device::{Engine, State};
 use sdc::diag::codes;
-use sdc::net::recipe::{Augment, Data, DataSet, Loss, Memory, Optimizer, Schedule};
+use sdc::net::recipe::{Data, DataSet, Loss, Memory, Optimizer, Schedule};
 use sdc::net::{Init, LayerOp, Network, Parameter, ParameterInit, Path, Recipe, Role, Shape};
 use sdc::num::draw::{Stream, normal_pair};
 use sdc::num::float;
 use sdc::train::{
-    Checkpoint, EpochMetrics, Job, Observer, Progress, Record, RunFolder, StepReport, Trainer, evaluate,
-    initial, save, states,
+    Checkpoint, EpochMetrics, Job, Observer, Progress, Record, RunFolder, StepReport, Trainer, evaluate, initial, save,
+    states,
 };
 
 use crate::hand;
@@ -97,7 +97,7 @@ fn network() -> Network {
 fn recipe(epochs: usize) -> Recipe {
     Recipe {
         model: "Regression".into(),
-        data: Data { set: DataSet::Digits, augment: vec![Augment::PadCrop { pad: 0 }], shuffle: true },
+        data: Data::plain(DataSet::Digits),
         loss: Loss { smoothing: 0.0 },
         optimizer: Optimizer::sgd(0.05, 0.9),
         schedule: vec![],
@@ -133,7 +133,7 @@ struct Setting {
 impl Setting {
     fn new(epochs: usize) -> Self {
         let recipe = recipe(epochs);
-        Setting { network: network(), data: load(&recipe.data.set, recipe.seed).expect("in the binary"), recipe }
+        Setting { network: network(), data: load(&recipe.data, recipe.seed).expect("in the binary"), recipe }
     }
 
     fn job(&self) -> Job<'_> {
@@ -170,7 +170,7 @@ fn a_run_trains_and_leaves_program_weights_and_metrics() {
     let mut again = Regression::default();
     checkpoint.restore(&mut again);
     assert_eq!(again.states, engine.states);
-    let scores = evaluate(&mut again, &setting.data.test, 100);
+    let scores = evaluate(&mut again, &setting.data.test, 100).expect("images in memory");
     assert_eq!(scores.accuracy, seen.epochs[2].test_accuracy, "no matter in which batches");
 }
 
@@ -299,8 +299,10 @@ fn a_checkpoint_of_another_network_is_refused_by_name() {
 
 #[test]
 fn states_are_named_by_stable_paths() {
-    let names: Vec<String> =
-        states(&hand::network(Shape::new(3, 8, 8), 4, 1, 10), &[Memory::Momentum]).into_iter().map(|e| e.name).collect();
+    let names: Vec<String> = states(&hand::network(Shape::new(3, 8, 8), 4, 1, 10), &[Memory::Momentum])
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
     assert_eq!(names[..3], ["stem.conv[0].weight", "stem.conv[0].weight.momentum", "stem.bn[0].scale"]);
     assert!(names.contains(&"group[0].block[0].branch[0].bn[1].variance".to_owned()));
     assert!(!names.contains(&"group[0].block[0].branch[0].bn[1].variance.momentum".to_owned()));

@@ -6,7 +6,7 @@ mod data;
 mod optimizer;
 mod schedule;
 
-pub use data::{Augment, Data, DataSet};
+pub use data::{Augment, BatchAugment, Data, DataSet, Fill};
 pub use optimizer::{Every, Exempt, Memory, Optimizer, UpdateRule, averaging, bias_correction};
 pub use schedule::Schedule;
 

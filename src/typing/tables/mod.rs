@@ -97,6 +97,10 @@ impl Bounds {
     pub const NOT_NEGATIVE: Bounds = Bounds { lo: 0.0, ..Bounds::NONE };
     /// Above 0.
     pub const POSITIVE: Bounds = Bounds { lo: 0.0, above: true, ..Bounds::NONE };
+    /// From 0 to 1.
+    pub const UNIT: Bounds = Bounds { lo: 0.0, hi: 1.0, above: false, below: false };
+    /// Above 0, to 1.
+    pub const PART: Bounds = Bounds { lo: 0.0, hi: 1.0, above: true, below: false };
     /// From 0, below 1.
     pub const SHARE: Bounds = Bounds { lo: 0.0, hi: 1.0, above: false, below: true };
 

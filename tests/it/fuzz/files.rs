@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use sdc::data::cifar10;
 use sdc::device::Engine as _;
 use sdc::net::Shape;
 use sdc::net::recipe::Memory;
@@ -11,7 +10,7 @@ use sdc::train::{Checkpoint, Progress, Record, initialise, save, states};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Choices, rounds};
-use crate::data::write_cifar;
+use crate::data::{small_cifar, write_cifar};
 use crate::hand;
 use crate::support::on_small_stack;
 use crate::train::Regression;
@@ -138,7 +137,7 @@ fn any_cifar10_folder_is_read_or_refused() {
         for _ in 0..1 + choices.below(2) {
             damage(&files.remove(choices.below(files.len())), &mut choices);
         }
-        match cifar10::read(folder.path(), RECORDS) {
+        match small_cifar(RECORDS).read(folder.path()) {
             Ok(splits) => {
                 assert_eq!((splits.train.len(), splits.test.len()), (5 * RECORDS, RECORDS), "round {n}");
                 assert!(splits.train.labels.iter().chain(&splits.test.labels).all(|label| *label < 10), "round {n}");

@@ -18,7 +18,7 @@ fn recipe(network: &Network, optimizer: Optimizer) -> Recipe {
     let set = DataSet::Synthetic { shape: network.input, classes: network.output.channels, images: 10 };
     Recipe {
         model: network.name.clone(),
-        data: Data { set, augment: vec![], shuffle: false },
+        data: Data { shuffle: false, ..Data::plain(set) },
         loss: PLAIN,
         optimizer,
         schedule: vec![],
