@@ -50,7 +50,7 @@ impl Correlate {
             unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
         let images = around.context.batch as usize;
-        around.pool.run(self.tiles.groups(images), &|task, worker| {
+        around.over_batch(self.tiles.groups(images), &|task, worker| {
             let mut done = 0..0;
             for group in self.tiles.strips(task, images) {
                 done = group.first..group.first + group.images;

@@ -58,7 +58,7 @@ impl ToWeight {
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
         let groups = self.tiles.groups(images);
-        around.pool.run(self.chunks, &|chunk, worker| {
+        around.over_batch(self.chunks, &|chunk, worker| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
             unsafe {
                 let sum = around.shared.add(chunk * self.chunk_len());
