@@ -6,7 +6,7 @@ use super::super::{Around, Correlation, Direction};
 use super::group::{Group, Read};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles, weight_pitch};
-use crate::device::cpu::simd::{Routine, Vector};
+use crate::device::cpu::simd::{Routine, Vector, expect_write};
 use crate::kernel::BLOCK;
 
 /// A correlation with a 3 x 3 weight, group by group of tiles.
@@ -166,6 +166,7 @@ impl Routine for Results<'_> {
             let tile = products.add(ALL_POINTS * made_pitch);
             group.read::<V, P, Read>(around, &work.job.source, work.tiles.frame(), room, (points, read_pitch));
             for point in 0..ALL_POINTS {
+                work.expect(around, &group, point);
                 let points = points.add(point * read_pitch).cast_const();
                 let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
@@ -216,6 +217,25 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 }
 
 impl Correlate {
+    /// Asks for a share of the lines that the group's results will fill: they come while the products are made.
+    ///
+    /// # Safety
+    /// The group is of the batch.
+    #[inline(always)]
+    unsafe fn expect(&self, around: &Around<'_>, group: &Group, point: usize) {
+        let result = &self.job.result;
+        let end = (group.rows.end * TILE).min(result.height);
+        let lines = group.rows.start * TILE * result.width..end * result.width;
+        let share = lines.start + lines.len() * point / ALL_POINTS..lines.start + lines.len() * (point + 1) / ALL_POINTS;
+        for image in 0..group.images {
+            for block in 0..result.blocks {
+                // SAFETY: as the caller promises.
+                let plane = unsafe { result.plane(around, group.first + image, block) };
+                share.clone().for_each(|line| expect_write(plane.wrapping_add(line * BLOCK)));
+            }
+        }
+    }
+
     /// Products to results.
     ///
     /// # Safety
