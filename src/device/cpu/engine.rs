@@ -161,13 +161,14 @@ impl CpuEngine {
             step,
             numbers: numbers.as_ptr(),
         };
-        let around = Around {
+        let mut around = Around {
             context: &context,
             pool: &self.pool,
             isa: self.isa,
             rooms: self.rooms.start(),
             room: self.room,
             shared: self.shared.start(),
+            descends: false,
         };
         for (number, (run, kernel)) in compiled.steps.iter().zip(&compiled.plan.kernels).enumerate() {
             if !kernel.when.holds(seed, step) {
@@ -178,6 +179,7 @@ impl CpuEngine {
                 Step::Map { function, domain } => run_map(*function, *domain, &around),
                 Step::Contraction(ready) => ready.run(&around),
             }
+            around.descends ^= reads_feature_maps(kernel);
         }
         at(compiled.steps.len());
     }
@@ -269,6 +271,14 @@ impl Compiled {
     }
 }
 
+/// Whether a kernel goes over the batch's feature maps, which are what fills the caches.
+fn reads_feature_maps(kernel: &Kernel) -> bool {
+    match &kernel.body {
+        Body::Map(map) => matches!(map.domain, Domain::Feature { .. }),
+        Body::Contraction(_) => true,
+    }
+}
+
 fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     let images = around.context.batch as usize;
     let (tasks, blocks, elements) = match domain {
@@ -287,7 +297,7 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     if tasks * elements < SMALL {
         (0..tasks).for_each(|t| task(t, 0));
     } else {
-        around.pool.run(tasks, &task);
+        around.over_batch(tasks, &task);
     }
 }
 
