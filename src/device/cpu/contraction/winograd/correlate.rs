@@ -219,7 +219,8 @@ impl Correlate {
         let result = &self.job.result;
         let end = (group.rows.end * TILE).min(result.height);
         let lines = group.rows.start * TILE * result.width..end * result.width;
-        let share = lines.start + lines.len() * point / ALL_POINTS..lines.start + lines.len() * (point + 1) / ALL_POINTS;
+        let share =
+            lines.start + lines.len() * point / ALL_POINTS..lines.start + lines.len() * (point + 1) / ALL_POINTS;
         for image in 0..group.images {
             for block in 0..result.blocks {
                 // SAFETY: as the caller promises.
