@@ -104,7 +104,7 @@ impl Fetched {
         let file = |name: &&str| place.join(name).is_file();
         self.archives.iter().all(|archive| match archive.holds {
             [] => file(&archive.name),
-            names => names.iter().filter(|name| name.ends_with(".bin")).all(|name| file(name)),
+            names => names.iter().filter(|name| name.ends_with(".bin")).all(file),
         })
     }
 

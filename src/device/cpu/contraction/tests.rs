@@ -56,7 +56,8 @@ fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
         numbers: std::ptr::null(),
     };
     let (pool, room) = (Pool::new(2), ready.room());
-    ready.run(&Around { context: &context, pool: &pool, isa, rooms: rooms.start(), room, shared: shared.start() });
+    let (rooms, shared) = (rooms.start(), shared.start());
+    ready.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
     arena.slice(0, plan.arena).to_vec()
 }
 
