@@ -143,7 +143,7 @@ impl Snapshot {
     }
 }
 
-/// For [`assert_snapshots!`](crate::assert_snapshots): panics with all that has changed.
+/// For the macro `assert_snapshots!`: panics with all that has changed.
 ///
 /// # Panics
 /// Where a program has mistakes, or generates anything but what was accepted.

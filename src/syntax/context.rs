@@ -1,6 +1,7 @@
 //! What stands around a place in a text that need not parse: the open brackets with the words before them, for an editor
 //! that completes what is being typed.
 
+use super::items::ITEM_WORDS;
 use super::scan::{self, Bracket, Token, TokenKind};
 
 /// A bracket that is open at a place.
@@ -24,6 +25,11 @@ pub fn around(text: &str, at: usize) -> Vec<Around> {
     let mut statement = 0;
     for (i, token) in before.iter().enumerate() {
         let word = token.text(text);
+        // An item begins outside of whatever was left open before it.
+        if token.first_on_line && token.indent == 0 && ITEM_WORDS.contains(&word) {
+            open.clear();
+            statement = i;
+        }
         match token.kind {
             TokenKind::Open(bracket) => {
                 let is_call = bracket == Bracket::Round;
