@@ -6,7 +6,7 @@ use super::{Lane, Step, StepKind};
 pub fn fold(steps: Vec<Step>) -> Vec<Step> {
     let mut folded: Vec<(String, Step, Step)> = Vec::new();
     for step in steps {
-        let frame = matches!(step.kind, StepKind::Frame { .. } | StepKind::Arms { .. });
+        let frame = matches!(step.kind, StepKind::Frame { is_stage: false, .. } | StepKind::Arms { .. });
         let skeleton = skeleton(&step);
         match folded.last_mut() {
             Some((before, first, last)) if frame && *before == skeleton => {
@@ -53,8 +53,8 @@ fn merged(first: &Step, last: &Step) -> Step {
         (StepKind::Layer { label: a, look }, StepKind::Layer { label: b, .. }) => {
             StepKind::Layer { label: joined(a, b), look: *look }
         }
-        (StepKind::Frame { title: a, steps: x }, StepKind::Frame { title: b, steps: y }) => {
-            StepKind::Frame { title: joined(a, b), steps: each(x, y) }
+        (StepKind::Frame { title: a, is_stage, steps: x }, StepKind::Frame { title: b, steps: y, .. }) => {
+            StepKind::Frame { title: joined(a, b), is_stage: *is_stage, steps: each(x, y) }
         }
         (StepKind::Arms { join, arms: x, rule: a }, StepKind::Arms { arms: y, rule: b, .. }) => StepKind::Arms {
             join: *join,

@@ -51,6 +51,8 @@ pub enum StepKind {
     Frame {
         /// Its name.
         title: String,
+        /// Whether it is a stage, which is never folded: each has its own row in a paper's table.
+        is_stage: bool,
         /// Its parts.
         steps: Vec<Step>,
     },
@@ -135,11 +137,11 @@ fn step(node: &Node) -> Step {
     let kind = match node {
         Node::Layer(layer) => of_layer(layer),
         Node::Group(group) => {
-            let title = match &group.kind {
-                GroupKind::Stage => group.path.to_string(),
-                GroupKind::Block(name) => name.clone(),
+            let (title, is_stage) = match &group.kind {
+                GroupKind::Stage => (group.path.to_string(), true),
+                GroupKind::Block(name) => (name.clone(), false),
             };
-            StepKind::Frame { title, steps: body(&group.body) }
+            StepKind::Frame { title, is_stage, steps: body(&group.body) }
         }
         Node::Residual(residual) => of_residual(residual),
         Node::Concat(concat) => {

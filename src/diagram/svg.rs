@@ -87,7 +87,7 @@ fn step_size(step: &Step) -> Size {
             let half = (text_width(&label(step, text)) + 16.0) / 2.0;
             Size { left: half, right: half, height: LAYER }
         }
-        StepKind::Frame { title, steps } => {
+        StepKind::Frame { title, steps, .. } => {
             let inner = steps_size(steps);
             let title = text_width(&label(step, title)) + 16.0;
             let (left, right) = (inner.left + PAD, inner.right + PAD);
@@ -168,12 +168,12 @@ impl Drawing {
         let size = step_size(step);
         match &step.kind {
             StepKind::Layer { label: text, look } => self.layer(&label(step, text), *look, x, y),
-            StepKind::Frame { title, steps } => {
+            StepKind::Frame { title, steps, .. } => {
                 let width = size.left + size.right;
                 let left = x - size.left;
                 let _ = writeln!(
                     self.out,
-                    "<rect x=\"{left:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"6\" fill=\"#00000008\" stroke=\"#bbb\"/>",
+                    "<rect x=\"{left:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" rx=\"6\" fill=\"black\" fill-opacity=\"0.03\" stroke=\"#bbb\"/>",
                     size.height
                 );
                 self.text(left + 8.0, y + TITLE / 2.0, &label(step, title), "start", "#444", true);

@@ -85,7 +85,7 @@ impl Lines {
                 self.edges(&ends, id);
                 vec![(id, step.output.clone())]
             }
-            StepKind::Frame { title, steps } => {
+            StepKind::Frame { title, steps, .. } => {
                 self.frames += 1;
                 let (open, close) = match self.dialect {
                     Dialect::Dot => (format!("subgraph cluster_{} {{\n label=\"{title}{times}\"", self.frames), "}"),
