@@ -1,7 +1,7 @@
 // The grammar of `.sd` files for tree-sitter: that of `grammar/sd.pest`, as far as an editor needs it. Words of the
 // language are names wherever they do not open anything.
 
-/* global grammar, seq, choice, repeat, optional, token, prec, alias, field */
+/* global grammar, seq, choice, repeat, repeat1, optional, token, prec, alias, field */
 
 const comma = (rule) => optional(seq(rule, repeat(seq(",", rule)), optional(",")));
 const braces = (rule) => seq("{", repeat(choice(";", rule)), "}");
@@ -15,20 +15,21 @@ module.exports = grammar({
 
   extras: ($) => [/[ \t\r\n\uFEFF]/, $.doc_comment, $.comment],
 
-  conflicts: ($) => [[$.call], [$.if_expression, $.if_expression]],
+  // A name behind a comma goes on with `except`, or is the next option where a value follows it.
+  conflicts: ($) => [[$.except]],
 
   rules: {
     source_file: ($) => repeat(choice($._item, ";")),
 
-    doc_comment: () => token(prec(1, /\/\/\/([^\/\n][^\n]*)?/)),
-    comment: () => token(/\/\/[^\n]*/),
+    doc_comment: () => token(/\/\/\/([^\/\n][^\n]*)?/),
+    comment: () => token(choice(/\/\/([^\/\n][^\n]*)?/, /\/\/\/\/[^\n]*/)),
 
     // --- Items ---
 
     _item: ($) => choice($.use, $.const, $.fn, $.block, $.family, $.regularizer, $.model, $.train),
 
-    use: ($) => seq("use", choice($.string, $.library), ".", "{", comma($._name), "}"),
-    library: ($) => prec.left(seq($._name, repeat(seq(".", $._name)))),
+    use: ($) => seq("use", choice(seq($.string, "."), $.library), "{", comma($._name), "}"),
+    library: ($) => repeat1(seq($._name, ".")),
     const: ($) => seq("const", $._definition),
     _definition: ($) => seq(field("name", $._name), optional(seq(":", $.type)), "=", field("value", $._expression)),
     fn: ($) =>
@@ -56,12 +57,12 @@ module.exports = grammar({
     require: ($) => seq("require", $._expression, ":", $.string),
     default: ($) => prec(1, seq("default", $.call)),
     stage: ($) => prec(1, seq("stage", field("name", $._name), optional($.index), $.body)),
-    scale: ($) => seq("scale", $.body, optional($.alias)),
-    layer: ($) => seq($.call, optional($.alias)),
+    scale: ($) => prec.right(1, seq("scale", $.body, optional($.alias))),
+    layer: ($) => prec.right(seq($.call, optional($.alias))),
     alias: ($) => seq("as", $._name),
 
-    residual: ($) => seq("residual", $.arms, optional($.alias)),
-    concat: ($) => seq("concat", $.arms, optional($.alias)),
+    residual: ($) => prec.right(1, seq("residual", $.arms, optional($.alias))),
+    concat: ($) => prec.right(1, seq("concat", $.arms, optional($.alias))),
     arms: ($) => braces(choice($.let, $.arm_for, $.arm_if, $.arm)),
     arm_for: ($) => seq($._for_head, $.arms),
     arm_if: ($) =>
@@ -97,16 +98,19 @@ module.exports = grammar({
     options: ($) => seq("{", repeat(choice(";", ",", $.option)), "}"),
     // A key at the end of its line stands alone: what follows is the next option.
     option: ($) =>
-      prec.right(
-        seq(
-          field("key", choice($._name, alias($._lone_key, $.identifier))),
-          optional(choice(seq(":", $._value), $.arguments, $._value)),
-          optional($.options),
+      prec.dynamic(-1, prec.right(
+        choice(
+          seq(field("key", alias($._lone_key, $.identifier)), optional(seq(":", $._value)), optional($.options)),
+          seq(
+            field("key", $._name),
+            optional(choice(seq(":", $._value), $.arguments, $._value)),
+            optional($.options),
+          ),
         ),
-      ),
+      )),
     _lone_key: () => token(prec(1, /[A-Za-z_][A-Za-z0-9_]*[ \t\r]*[;,\n]/)),
     _value: ($) => prec.right(seq($._expression, optional($.except))),
-    except: ($) => prec.right(seq("except", $._name, repeat(seq(",", $._name)))),
+    except: ($) => seq("except", $._name, repeat(seq(",", $._name))),
 
     // --- Expressions ---
 
@@ -143,7 +147,7 @@ module.exports = grammar({
     call: ($) => prec.right(seq(field("callee", $._name), optional($.arguments))),
     arguments: ($) =>
       seq("(", optional(seq(choice("..", seq($.argument, repeat(seq(",", $.argument)), optional(seq(",", ".."))), ), optional(","))), ")"),
-    argument: ($) => seq(optional(seq(field("name", $._name), ":")), $._expression),
+    argument: ($) => prec(1, seq(optional(seq(field("name", $._name), ":")), $._expression)),
 
     // --- Names and literals ---
 
@@ -153,8 +157,8 @@ module.exports = grammar({
       prec(
         -1,
         choice(
-          "use", "fn", "block", "family", "regularizer", "model", "train", "const", "let", "for", "in", "require", "default",
-          "stage", "scale", "residual", "concat", "branch", "shortcut", "path", "as", "on", "branches", "forward", "backward",
+          "use", "fn", "block", "family", "regularizer", "model", "train", "in", "default",
+          "stage", "scale", "residual", "concat", "branch", "shortcut", "path", "on", "branches", "forward", "backward",
           "test", "input", "net", "place", "where", "at", "sum", "except",
         ),
       ),

@@ -237,12 +237,11 @@ impl Drawing {
             self.line(centre, meet, centre, bottom + EDGE);
             self.layer(rule, Look::Rule, centre, bottom + EDGE);
             end = bottom + EDGE + LAYER;
-            for (arm, &middle) in arms.iter().zip(&middles).filter(|(a, _)| !a.is_branch) {
-                let _ = arm;
-                self.line(middle, bottom, middle, end);
+            let others: Vec<f64> = arms.iter().zip(&middles).filter(|(a, _)| !a.is_branch).map(|(_, m)| *m).collect();
+            for &other in &others {
+                self.line(other, bottom, other, end);
             }
-            let others = arms.iter().zip(&middles).filter(|(a, _)| !a.is_branch).map(|(_, m)| *m);
-            self.join(join, &others.chain([centre]).collect::<Vec<_>>(), x, end);
+            self.join(join, &[others, vec![centre]].concat(), x, end);
         } else {
             self.join(join, &middles, x, end);
         }
