@@ -163,7 +163,10 @@ pub fn assert_same(program: &Path, kinds: &[Kind]) {
 #[macro_export]
 macro_rules! assert_snapshots {
     ($path:expr) => {
-        $crate::assert_snapshots!($path, [Net, Graph, Kernels])
+        $crate::snapshot::assert_same(
+            &::std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join($path),
+            &$crate::snapshot::Kind::ALL,
+        )
     };
     ($path:expr, [$($kind:ident),+]) => {
         $crate::snapshot::assert_same(

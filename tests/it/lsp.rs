@@ -322,7 +322,7 @@ fn edits_at_random_never_end_a_session() {
         let method = format!("textDocument/{}", choices.one(&methods));
         let end = position(&client.text, client.text.len());
         let response = client.answer(&method, json!({
-            "textDocument": { "uri": URI }, "position": place, "newName": "other", "context": { "includeDeclaration": true, "triggerKind": 1, "diagnostics": [] },
+            "textDocument": { "uri": URI }, "position": place, "newName": "other", "context": { "includeDeclaration": true, "triggerKind": 1, "isRetrigger": false, "diagnostics": [] },
             "range": { "start": { "line": 0, "character": 0 }, "end": end }, "options": { "tabSize": 4, "insertSpaces": true },
         }));
         let response = serde_json::to_value(response).expect("it is JSON");
