@@ -72,8 +72,7 @@ impl Document {
         self.names.iter().find(holds).copied()
     }
 
-    /// Where a text of the program lies for the editor: this one, a file beside it, or the standard library under a name
-    /// that [`path_of`] does not take for a file.
+    /// Where a text of the program lies for the editor: this one, a file beside it, or a copy of a library's text.
     pub fn uri_of(&self, source: SourceId, own: &Uri) -> Uri {
         let text = self.analysis.session.sources.get(source);
         if source == SourceId(0) {

@@ -61,7 +61,7 @@ pub fn rename(document: &Document, uri: &Uri, at: usize, new: &str) -> Option<Wo
     Some(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() })
 }
 
-/// The whole text in the one style; none where it has mistakes of its own.
+/// The edit that gives the text its one style; an empty list where it has it.
 pub fn layout(document: &Document) -> Option<Vec<TextEdit>> {
     let laid = syntax::format(&document.text);
     if laid == document.text {
