@@ -60,7 +60,7 @@ fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> 
             let graphs = graphs();
             graphs.train.unwrap_or(graphs.test).to_string()
         }
-        Stage::Kernels => each_plan(&plans(graphs(), recipe), &|plan| plan.to_string()),
+        Stage::Kernels => plans(graphs(), recipe).to_string(),
         Stage::Clif => each_plan(&plans(graphs(), recipe), &functions),
     })
 }
