@@ -51,24 +51,31 @@ pub struct Kernel {
     pub text: String,
 }
 
-/// A plan's kernels as texts, and the calls that make a step.
-///
-/// Invariants:
-/// 1. No two kernels have the same text but for their names.
-/// 2. Calls stand in the plan's order; the calls of one kernel of the plan run in the same steps.
+/// The calls of a plan's step, in the plan's order. The calls of one kernel of the plan run in the same steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
+    /// The calls.
+    pub launches: Vec<Launch>,
+}
+
+/// The kernels of a network as texts, and the calls that make its steps.
+///
+/// Invariant: no two kernels have the same text but for their names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Programs {
     /// What stands before the kernels.
     pub prelude: String,
     /// The kernels.
     pub kernels: Vec<Kernel>,
-    /// The calls of a step, in order.
-    pub launches: Vec<Launch>,
+    /// A training step, where there is one.
+    pub train: Option<Program>,
+    /// The test-time pass.
+    pub test: Program,
     /// Floats that are needed behind the arena.
     pub scratch: usize,
 }
 
-impl Program {
+impl Programs {
     /// The whole text, as the target's compiler takes it.
     pub fn text(&self) -> String {
         let mut text = self.prelude.clone();

@@ -18,7 +18,7 @@ mod value;
 mod writer;
 
 pub use dialect::Dialect;
-pub use launch::{Argument, Kernel, Launch, Program};
+pub use launch::{Argument, Kernel, Launch, Program, Programs};
 
 use std::collections::BTreeMap;
 
@@ -33,24 +33,14 @@ struct Shape {
     threads: usize,
 }
 
-/// The kernels and calls of a plan.
-pub fn program(plan: &Plan, dialect: Dialect) -> Program {
-    programs(&[plan], dialect).pop().expect("a plan gives a program")
-}
-
-/// The kernels and calls of several plans over one arena. All have the same text, which holds the kernels of each.
-pub fn programs(plans: &[&Plan], dialect: Dialect) -> Vec<Program> {
+/// The kernels and calls of a network's plans, which lie over one arena.
+pub fn programs(train: Option<&Plan>, test: &Plan, dialect: Dialect) -> Programs {
     let mut texts = Texts { dialect, known: BTreeMap::new(), kernels: vec![] };
-    let calls: Vec<_> = plans.iter().map(|plan| texts.launches(plan)).collect();
-    let floats = |launch: &Launch| launch.arguments.iter().map(Argument::scratch).max().unwrap_or(0);
-    let scratch = calls.iter().flatten().map(floats).max().unwrap_or(0);
-    let program = |launches| Program {
-        prelude: prelude::prelude(dialect),
-        kernels: texts.kernels.clone(),
-        launches,
-        scratch,
-    };
-    calls.into_iter().map(program).collect()
+    let train = train.map(|plan| Program { launches: texts.launches(plan) });
+    let test = Program { launches: texts.launches(test) };
+    let launches = train.iter().chain([&test]).flat_map(|program| &program.launches);
+    let scratch = launches.flat_map(|launch| launch.arguments.iter().map(Argument::scratch)).max().unwrap_or(0);
+    Programs { prelude: prelude::prelude(dialect), kernels: texts.kernels, train, test, scratch }
 }
 
 /// The kernels so far.

@@ -48,11 +48,6 @@ impl<'m> Values<'m> {
         parts.collect()
     }
 
-    /// Whether a value is only known after a loop.
-    pub(super) fn is_late(&self, value: Value) -> bool {
-        self.late[value.index()]
-    }
-
     /// Whether a value is a vector.
     pub(super) fn is_vector(&self, value: Value) -> bool {
         let axes = self.axes[value.index()];

@@ -182,7 +182,7 @@ impl<'a> Writer<'a> {
 
     /// A vector of the room for parts of sums, which is `len` vectors large; for reading and for writing.
     pub(super) fn scratch(&mut self, len: usize, index: &str) -> String {
-        let name = self.argument("parts".into(), "b", Argument::Scratch { len });
+        let name = self.argument("room for parts".into(), "b", Argument::Scratch { len });
         filled(self.table.element, &[&name, index])
     }
 
@@ -236,8 +236,9 @@ impl<'a> Writer<'a> {
                     };
                     parameters.push(format!("{ty} {name}"));
                 }
+                // One block a processor is enough: asked for more, ptxas would rather spill than hold fewer.
                 format!(
-                    "extern \"C\" __global__ void __launch_bounds__({threads}) $name({}) {{\n  const Step now = *this_step;\n  \
+                    "extern \"C\" __global__ void __launch_bounds__({threads}, 1) $name({}) {{\n  const Step now = *this_step;\n  \
                      const u32 group = blockIdx.x, tile = blockIdx.y, thread = threadIdx.x;\n",
                     parameters.join(", ")
                 )
