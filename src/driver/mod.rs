@@ -215,7 +215,7 @@ pub fn plans(graphs: &Graphs, batch: usize) -> Plans {
     Plans { train: graphs.train.as_ref().map(plan), test: plan(&graphs.test) }
 }
 
-/// The kernels of the plans for graphics processors, as one text.
+/// The kernels of the plans, and the calls that make a step, for graphics processors, as one text.
 pub fn programs(plans: &Plans, dialect: Dialect) -> Programs {
     gpu::programs(plans.train.as_ref(), &plans.test, dialect)
 }

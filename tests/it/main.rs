@@ -12,6 +12,7 @@ mod draws;
 mod elaborate;
 mod explain;
 mod fuzz;
+mod gpu;
 mod graph;
 mod hand;
 mod mistakes;

@@ -42,12 +42,7 @@ pub(super) fn map(w: &mut Writer<'_>, map: &Map, batch: usize) -> Shape {
 }
 
 /// A kernel whose threads take every so many of at most `vectors` vectors: `e`.
-fn points(
-    w: &mut Writer<'_>,
-    vectors: usize,
-    end: &str,
-    inside: impl FnOnce(&mut Writer<'_>),
-) -> Shape {
+fn points(w: &mut Writer<'_>, vectors: usize, end: &str, inside: impl FnOnce(&mut Writer<'_>)) -> Shape {
     let groups = vectors.div_ceil(THREADS).clamp(1, MAX_GROUPS);
     let stride = w.uint("stride", groups * THREADS);
     w.index("end", end);
@@ -184,7 +179,12 @@ fn plane(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, pixels: u
 }
 
 /// Computes in order all that does not vary along `axis`; each sum over it in a loop of its own.
-fn in_order(w: &mut Writer<'_>, values: &mut Values<'_>, axis: Axis, mut sum: impl FnMut(&mut Writer<'_>, &mut Values<'_>, Value)) {
+fn in_order(
+    w: &mut Writer<'_>,
+    values: &mut Values<'_>,
+    axis: Axis,
+    mut sum: impl FnMut(&mut Writer<'_>, &mut Values<'_>, Value),
+) {
     for i in 0..values.map.exprs.len() {
         let value = Value(i as u32);
         if values.axes[i].has(axis) {

@@ -147,9 +147,7 @@ impl<'m> Values<'m> {
 
     /// Names what belongs to pixel `p` of plane (`n`, `cq`).
     pub(super) fn go_to_pixel(&self, w: &mut Writer<'_>) {
-        let Domain::Feature { height, width, .. } = self.map.domain else {
-            unreachable!("only features have pixels")
-        };
+        let Domain::Feature { height, width, .. } = self.map.domain else { unreachable!("only features have pixels") };
         if self.uses_place() {
             let quarters = self.quarters(w);
             let place = place("n", &quarters, "cq", height * width, "p");
@@ -231,6 +229,10 @@ impl<'m> Values<'m> {
         w.variable(ty, &self.name(value), nothing);
         w.block("{", |w| {
             self.scope(|values| {
+                // What is known belongs to another pixel.
+                for (known, axes) in values.known.iter_mut().zip(&values.axes) {
+                    *known &= !axes.has(Axis::Pixels);
+                }
                 w.index("p", "0u");
                 values.go_to_pixel(w);
                 values.define(w, &[body]);

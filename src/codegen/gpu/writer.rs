@@ -205,9 +205,8 @@ impl<'a> Writer<'a> {
         };
         self.named.sort_by_key(|n| rank(&n.argument));
         let mut text = String::new();
-        let declared = |(ty, name, len): &(Type, String, usize)| {
-            filled(self.table.shared, &[ty.name(), name, &len.to_string()])
-        };
+        let declared =
+            |(ty, name, len): &(Type, String, usize)| filled(self.table.shared, &[ty.name(), name, &len.to_string()]);
         let before: Vec<String> = self.shared.iter().map(declared).collect();
         if self.table.shared_before {
             before.iter().for_each(|line| text += &format!("{line}\n"));
@@ -284,8 +283,7 @@ pub(super) fn function(
     body: impl FnOnce(&mut Writer<'_>),
 ) -> String {
     let table = dialect.table();
-    let parameters: Vec<String> =
-        parameters.iter().map(|(ty, name)| filled(table.parameter, &[ty, name])).collect();
+    let parameters: Vec<String> = parameters.iter().map(|(ty, name)| filled(table.parameter, &[ty, name])).collect();
     let mut writer = Writer::new(dialect, &[]);
     body(&mut writer);
     format!("{}\n{}}}\n", filled(table.function, &[result.name(), name, &parameters.join(", ")]), writer.body)

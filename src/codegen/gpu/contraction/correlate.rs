@@ -92,11 +92,7 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape
     let tile = Tile { rows, quarters, threads: if in_tiles { rows / 4 * quarters } else { rows * quarters } };
     let runs = rows_of_block(w, &c, &tile, by_image, batch);
     // The quarters that the result has, and the first of this block's tile.
-    let (groups, tiles) = if in_tiles {
-        (c.sizes.groups, c.made.div_ceil(4 * quarters))
-    } else {
-        (1, c.made_blocks)
-    };
+    let (groups, tiles) = if in_tiles { (c.sizes.groups, c.made.div_ceil(4 * quarters)) } else { (1, c.made_blocks) };
     first_column(w, &c, groups, tiles, &tile);
     if let Some(epilogue) = &epilogue {
         start_sums(w, epilogue);

@@ -16,11 +16,7 @@ use super::writer::Writer;
 use crate::kernel::{BLOCK, Contraction, Pass, Sizes};
 
 /// Writes a contraction's kernels for at most `batch` images.
-pub(super) fn kernels<'a>(
-    k: &Contraction,
-    batch: usize,
-    writer: &dyn Fn() -> Writer<'a>,
-) -> Vec<(Writer<'a>, Shape)> {
+pub(super) fn kernels<'a>(k: &Contraction, batch: usize, writer: &dyn Fn() -> Writer<'a>) -> Vec<(Writer<'a>, Shape)> {
     match &k.pass {
         Pass::Forward { .. } | Pass::ToInput { .. } => {
             let mut w = writer();

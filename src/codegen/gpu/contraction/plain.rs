@@ -2,8 +2,8 @@
 //! four channels in its own group.
 
 use super::super::Shape;
-use super::super::writer::{Type, Writer};
 use super::super::value::place;
+use super::super::writer::{Type, Writer};
 use super::correlate::{Correlation, Tile};
 use super::operand::{Source, under_tap, zeros};
 use crate::kernel::{BufferId, Operand, Sizes, blocks, padded};
@@ -15,8 +15,9 @@ pub(super) fn correlate(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut So
     let quarters = tile.quarters;
     let s = c.sizes;
     let (side, kernel, taps) = (format!("{}u", s.kernel), s.kernel, s.taps());
-    let [inputs, read, made] = [("inputs of a group", s.group_inputs()), ("read by a group", c.read), ("made by a group", c.made)]
-        .map(|(meaning, n)| w.uint(meaning, n));
+    let [inputs, read, made] =
+        [("inputs of a group", s.group_inputs()), ("read by a group", c.read), ("made by a group", c.made)]
+            .map(|(meaning, n)| w.uint(meaning, n));
     let all = w.uint("channels made", c.made * s.groups);
     w.when(&format!("r0 + thread / {quarters}u < end"), |w| {
         w.index("n", &format!("(r0 + thread / {quarters}u) / {}u", c.pixels));
@@ -41,7 +42,10 @@ pub(super) fn correlate(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut So
                             let row = format!("(({output} >> 4u) * {taps}u + {tap}) * {inputs} + {input}");
                             let weight = w.load(c.weight, &format!("(({row}) << 2u) + (({output} >> 2u) & 3u)"));
                             w.constant(Type::F32, "factor", &format!("lane({weight}, {output} & 3u)"));
-                            w.assign(&format!("sum.{lane}"), &format!("fused(lane(found, other & 3u), factor, sum.{lane})"));
+                            w.assign(
+                                &format!("sum.{lane}"),
+                                &format!("fused(lane(found, other & 3u), factor, sum.{lane})"),
+                            );
                         });
                     });
                 }
@@ -85,13 +89,17 @@ pub(super) fn weight(w: &mut Writer<'_>, s: &Sizes, operands: [&Operand; 2], dwe
                 w.index("cq", "channel >> 2u");
                 zeros(w, "found");
                 x.inside(w, "found", [s.height, s.width]);
-                w.assign(&format!("sum.{lane}"), &format!("fused(lane(found, channel & 3u), gradient.{lane}, sum.{lane})"));
+                w.assign(
+                    &format!("sum.{lane}"),
+                    &format!("fused(lane(found, channel & 3u), gradient.{lane}, sum.{lane})"),
+                );
             });
         }
     });
     super::super::nest::tree(w, "sum", crate::kernel::ReduceOp::Sum, THREADS, 1);
     w.when("thread == 0u", |w| {
-        let place = format!("((((oq >> 2u) * {taps}u + tap_y * {kernel}u + tap_x) * {inputs} + input) << 2u) + (oq & 3u)");
+        let place =
+            format!("((((oq >> 2u) * {taps}u + tap_y * {kernel}u + tap_x) * {inputs} + input) << 2u) + (oq & 3u)");
         w.store(dweight, &place, "sum");
     });
     debug_assert_eq!(padded(s.outputs), 16 * blocks(s.outputs));
