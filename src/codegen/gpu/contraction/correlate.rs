@@ -158,7 +158,7 @@ fn first_column(w: &mut Writer<'_>, c: &Correlation<'_>, groups: usize, tiles: u
 
 /// The products of a tile, kept in the result.
 fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, tile: &Tile) {
-    let Tile { rows, quarters, threads } = *tile;
+    let Tile { rows, quarters, .. } = *tile;
     let (side, grouped) = (format!("{}u", c.sizes.kernel), c.sizes.groups > 1);
     let read_of_row = w.shared("read", rows * 4);
     let weights = w.shared("weights", BLOCK * quarters);
@@ -182,7 +182,6 @@ fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, ti
             });
         });
     });
-    let _ = threads;
     for m in 0..4 {
         w.when(&format!("r0 + tr + {m}u < end && cq_first + tq < cq_end"), |w| {
             w.index("n", &format!("(r0 + tr + {m}u) / {}u", c.pixels));
@@ -227,7 +226,7 @@ fn load_weights(w: &mut Writer<'_>, c: &Correlation<'_>, into: &str, tile: &Tile
         } else {
             w.index("input", "(first << 2u) + (i >> 2u)");
             let block = if grouped { format!("(g * {read_blocks} + block)") } else { "block".to_owned() };
-            let to = format!("((((i & 3u) << 2u) + ((i >> 2u) & 3u)) * {quarters}u) + (i >> 4u)");
+            let to = format!("(((i & 3u) << 2u) + ((i >> 2u) & 3u)) * {quarters}u + (i >> 4u)");
             ("input", format!("input < {inputs}"), block, "(i & 3u)", to)
         };
         w.when(&exists, |w| {

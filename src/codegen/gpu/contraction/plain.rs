@@ -6,7 +6,7 @@ use super::super::value::place;
 use super::super::writer::{Type, Writer};
 use super::correlate::{Correlation, Tile};
 use super::operand::{Source, under_tap, zeros};
-use crate::kernel::{BufferId, Operand, Sizes, blocks, padded};
+use crate::kernel::{BufferId, Operand, Sizes, blocks};
 
 const LANES: [&str; 4] = ["x", "y", "z", "w"];
 
@@ -102,6 +102,5 @@ pub(super) fn weight(w: &mut Writer<'_>, s: &Sizes, operands: [&Operand; 2], dwe
             format!("((((oq >> 2u) * {taps}u + tap_y * {kernel}u + tap_x) * {inputs} + input) << 2u) + (oq & 3u)");
         w.store(dweight, &place, "sum");
     });
-    debug_assert_eq!(padded(s.outputs), 16 * blocks(s.outputs));
     Shape { groups: [blocks(s.outputs) * s.row_len(), 4], threads: THREADS }
 }
