@@ -136,12 +136,12 @@ impl<'a> Writer<'a> {
     /// An argument that is a whole number.
     pub(super) fn uint(&mut self, meaning: impl Into<String>, value: usize) -> String {
         let value = u32::try_from(value).expect("sizes of a plan fit 32 bits");
-        self.argument(meaning.into(), "u", Argument::Uint(value))
+        self.argument(meaning.into(), "n", Argument::Uint(value))
     }
 
     /// An argument that is a number.
     pub(super) fn float(&mut self, meaning: impl Into<String>, value: f32) -> String {
-        self.argument(meaning.into(), "f", Argument::Float(value))
+        self.argument(meaning.into(), "c", Argument::Float(value))
     }
 
     /// A buffer that is only read.
