@@ -53,9 +53,9 @@ fn score(
     recipe: &Recipe,
 ) -> Result<Evaluation, Failure> {
     let checkpoint = Checkpoint::read(&folder.weights(), network)?;
-    let data = data::load(&recipe.data.set, recipe.seed)?;
+    let data = data::load(&recipe.data, recipe.seed)?;
     let plans = driver::plans(&driver::graphs(network, None), recipe.batch);
     let mut engine = driver::compile(plans, threads(args.threads));
     checkpoint.restore_weights(&mut engine);
-    Ok(evaluate(&mut engine, &data.test, recipe.batch))
+    evaluate(&mut engine, &data.test, recipe.batch)
 }

@@ -65,7 +65,7 @@ fn train(
     let network = &built.network;
     kept::check_names(&session.sources)?;
     let weights = args.weights.as_ref().map(|path| Checkpoint::read(path, network)).transpose()?;
-    let data = data::load(&recipe.data.set, recipe.seed)?;
+    let data = data::load(&recipe.data, recipe.seed)?;
     let plans = driver::plans(&driver::graphs(network, Some(recipe)), recipe.batch);
     let mut engine = driver::compile(plans, threads(args.threads));
     let folder = match &args.out {

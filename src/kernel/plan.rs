@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contraction, Draw, Map, When, all_among, contraction::Sizes, padded};
+use super::{Contraction, Draw, Expr, Map, Param, When, all_among, contraction::Sizes, padded};
 use crate::net::Path;
+use crate::net::recipe::Memory;
 
 /// Names a buffer of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +66,8 @@ pub enum Slot {
     Logits,
     /// A weight or running statistic.
     Parameter(Path),
-    /// The momentum of a weight.
-    Momentum(Path),
+    /// What the optimizer keeps of a parameter.
+    Memory(Memory, Path),
     /// The gradient of a weight.
     Gradient(Path),
 }
@@ -208,6 +209,19 @@ impl Plan {
     /// The buffer of a slot.
     pub fn slot(&self, slot: &Slot) -> Option<BufferId> {
         self.slots.get(slot).copied()
+    }
+
+    /// The numbers of the step that its maps read, each once, in order.
+    pub fn params(&self) -> Vec<Param> {
+        let mut params = Vec::new();
+        for expr in self.kernels.iter().flat_map(Kernel::maps).flat_map(|map| &map.exprs) {
+            if let Expr::Param(param) = expr
+                && !params.contains(param)
+            {
+                params.push(*param);
+            }
+        }
+        params
     }
 
     /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:

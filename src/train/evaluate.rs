@@ -2,6 +2,7 @@
 
 use crate::data::{Batch, Images, Pass};
 use crate::device::Engine;
+use crate::diag::Failure;
 use crate::num::float;
 
 /// What a network scores on images.
@@ -14,12 +15,15 @@ pub struct Evaluation {
 }
 
 /// Runs the test-time network, whose factors are the derived ones, over all images in their order.
-pub fn evaluate(engine: &mut dyn Engine, images: &Images, batch: usize) -> Evaluation {
+///
+/// # Errors
+/// An image file that cannot be read any more.
+pub fn evaluate(engine: &mut dyn Engine, images: &Images, batch: usize) -> Result<Evaluation, Failure> {
     let pass = Pass::plain(images, batch);
     let mut filled = Batch::default();
     let (mut loss, mut right) = (0.0, 0usize);
     for number in 0..pass.batches() {
-        pass.fill(number, &mut filled);
+        pass.fill(number, &mut filled)?;
         let logits = engine.logits(&filled.images);
         for (row, &label) in logits.chunks_exact(images.classes).zip(&filled.labels) {
             loss += cross_entropy(row, label as usize);
@@ -27,7 +31,7 @@ pub fn evaluate(engine: &mut dyn Engine, images: &Images, batch: usize) -> Evalu
         }
     }
     let count = images.len() as f64;
-    Evaluation { loss: loss / count, accuracy: right as f64 / count }
+    Ok(Evaluation { loss: loss / count, accuracy: right as f64 / count })
 }
 
 /// - log softmax(logits) of one class, shifted by the largest logit so that nothing overflows.

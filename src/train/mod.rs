@@ -4,6 +4,7 @@
 //! run writes the same bytes. All that changes with the steps is the engine's states and a [`Progress`].
 //! Absences: no graph, no kernel, no terminal (an [`Observer`] sees the run and shows it).
 
+mod average;
 mod checkpoint;
 mod evaluate;
 mod failure;
@@ -12,7 +13,7 @@ mod init;
 mod metrics;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Progress, Record, save, states};
+pub use checkpoint::{Checkpoint, Entry, Progress, Record, save, states};
 pub use evaluate::{Evaluation, evaluate};
 pub use folder::RunFolder;
 pub use init::{initial, initialise};

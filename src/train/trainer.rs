@@ -1,10 +1,11 @@
 //! The loop: steps, epochs, and what is written after each.
 
+use super::average::{averaged, start_averages};
 use super::checkpoint::{self, Checkpoint, Progress, Record};
 use super::failure::{cannot_write, not_finite};
 use super::metrics::MetricsFile;
 use super::{EpochMetrics, RunFolder, evaluate, initialise};
-use crate::data::{Batch, Pass, Splits};
+use crate::data::{Batch, Feed, Splits};
 use crate::device::Engine;
 use crate::diag::{Failure, codes};
 use crate::net::{Network, Recipe};
@@ -52,7 +53,6 @@ pub struct Trainer<'a> {
     progress: Progress,
     steps_per_epoch: u64,
     steps: u64,
-    batch: Batch,
 }
 
 impl<'a> Trainer<'a> {
@@ -77,8 +77,9 @@ impl<'a> Trainer<'a> {
         initialise(engine, job.network, job.recipe.seed);
         if let Some(weights) = weights {
             weights.restore_weights(engine);
+            start_averages(engine, job.network);
         }
-        Ok(Trainer { job, engine, progress: Progress::default(), steps_per_epoch, steps, batch: Batch::default() })
+        Ok(Trainer { job, engine, progress: Progress::default(), steps_per_epoch, steps })
     }
 
     /// How far it has come.
@@ -97,38 +98,42 @@ impl<'a> Trainer<'a> {
         std::fs::write(&program, self.job.program).map_err(|e| cannot_write(&program, &e))?;
         let mut metrics = MetricsFile::create(&folder.metrics())?;
         self.save(folder)?;
-        while self.progress.step < self.steps {
-            match self.epoch(observer)? {
-                Some(row) => {
-                    observer.epoch(&row);
-                    self.save(folder)?;
-                    metrics.add(&row)?;
+        let Job { recipe, data, .. } = self.job;
+        std::thread::scope(|scope| {
+            let workers = Feed::workers(&data.train);
+            let mut feed = Feed::start(scope, &data.train, recipe, self.progress.step..self.steps, workers);
+            while self.progress.step < self.steps {
+                match self.epoch(&mut feed, observer)? {
+                    Some(row) => {
+                        observer.epoch(&row);
+                        self.save(folder)?;
+                        metrics.add(&row)?;
+                    }
+                    None => self.save(folder)?,
                 }
-                None => self.save(folder)?,
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Goes on to the end of the epoch, or to the last step if that comes first: then there is nothing to report.
-    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<EpochMetrics>, Failure> {
+    fn epoch(&mut self, feed: &mut Feed, observer: &mut dyn Observer) -> Result<Option<EpochMetrics>, Failure> {
         let Job { recipe, data, .. } = self.job;
         let (done, first) = (self.progress.step / self.steps_per_epoch, self.progress.step % self.steps_per_epoch);
         let epoch = done as usize + 1;
-        let pass = Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, epoch as u32);
         let mut rate = 0.0;
-        for number in first as usize..pass.batches() {
+        for _ in first..self.steps_per_epoch {
             if self.progress.step == self.steps {
                 return Ok(None);
             }
             rate = recipe.rate(self.progress.step, self.steps_per_epoch);
-            pass.fill(number, &mut self.batch);
-            let loss = self.step(rate)?;
+            let batch = feed.take()?.expect("a feed holds the batch of every step");
+            let loss = self.step(&batch, rate)?;
             observer.step(&StepReport { epoch, step: self.progress.step, steps: self.steps, rate, loss });
         }
         let Progress { step, loss_sum, images } = self.progress;
         (self.progress.loss_sum, self.progress.images) = (0.0, 0);
-        let test = evaluate(self.engine, &data.test, recipe.batch);
+        let test = averaged(self.engine, self.job.network, |engine| evaluate(engine, &data.test, recipe.batch))?;
         if !test.loss.is_finite() {
             return Err(not_finite(step, "the test images' loss"));
         }
@@ -136,9 +141,9 @@ impl<'a> Trainer<'a> {
         Ok(Some(EpochMetrics { epoch, step, rate, train_loss, test_loss: test.loss, test_accuracy: test.accuracy }))
     }
 
-    /// One step on the batch that was filled.
-    fn step(&mut self, rate: f64) -> Result<f32, Failure> {
-        let (Batch { images, targets, labels }, step) = (&self.batch, self.progress.step);
+    /// One step on a batch.
+    fn step(&mut self, batch: &Batch, rate: f64) -> Result<f32, Failure> {
+        let (Batch { images, targets, labels }, step) = (batch, self.progress.step);
         let loss = self.engine.train_step(images, targets, self.job.recipe.seed, step as u32, rate as f32);
         self.progress.step += 1;
         if !loss.is_finite() {

@@ -1,6 +1,6 @@
 //! What a program of kernels is called with.
 
-use crate::kernel::{BufferId, When};
+use crate::kernel::{BufferId, Param, When};
 
 /// What a kernel gets beside the step's numbers, in order: buffers, whole numbers, numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub enum Argument {
     Uint(u32),
     /// A number.
     Float(f32),
+    /// A number that the host gives for each step, beside those that lie in the device's memory.
+    Param(Param),
 }
 
 /// One call of a kernel.
@@ -92,7 +94,7 @@ impl Argument {
     pub(super) fn scratch(&self) -> usize {
         match self {
             Argument::Scratch { len } => 4 * len,
-            Argument::Buffer { .. } | Argument::Uint(_) | Argument::Float(_) => 0,
+            Argument::Buffer { .. } | Argument::Uint(_) | Argument::Float(_) | Argument::Param(_) => 0,
         }
     }
 }

@@ -170,6 +170,9 @@ impl<'m> Values<'m> {
             Expr::Const(_) => unreachable!("numbers stand where they are used"),
             Expr::Param(Param::Rate) => "now.rate".to_owned(),
             Expr::Param(Param::Batch) => "real(now.batch)".to_owned(),
+            Expr::Param(
+                param @ (Param::Begins(_) | Param::Ends(_) | Param::Correction { .. } | Param::Averaging { .. }),
+            ) => w.param(*param),
             Expr::Load { buffer, at } => self.load(w, value, *buffer, *at),
             Expr::Gather { buffer, height, width, gather } => {
                 self.gather(w, &self.name(value), *buffer, (*height, *width), gather);

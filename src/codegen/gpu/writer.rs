@@ -2,7 +2,7 @@
 
 use super::dialect::{Dialect, Table, filled};
 use super::launch::Argument;
-use crate::kernel::{Buffer, BufferId, Size, blocks};
+use crate::kernel::{Buffer, BufferId, Param, Size, blocks};
 
 /// The type of a name in a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,11 @@ impl<'a> Writer<'a> {
         self.argument(meaning.into(), "c", Argument::Float(value))
     }
 
+    /// An argument that is a number of the step.
+    pub(super) fn param(&mut self, param: Param) -> String {
+        self.argument(format!("{param:?}"), "c", Argument::Param(param))
+    }
+
     /// A buffer that is only read.
     fn source(&mut self, id: BufferId) -> String {
         self.argument(format!("{id:?}"), "b", Argument::Buffer { id, written: false })
@@ -201,7 +206,7 @@ impl<'a> Writer<'a> {
         let rank = |argument: &Argument| match argument {
             Argument::Buffer { .. } | Argument::Scratch { .. } => 0,
             Argument::Uint(_) => 1,
-            Argument::Float(_) => 2,
+            Argument::Float(_) | Argument::Param(_) => 2,
         };
         self.named.sort_by_key(|n| rank(&n.argument));
         let mut text = String::new();
@@ -231,7 +236,7 @@ impl<'a> Writer<'a> {
                         Argument::Buffer { written: false, .. } => "Source",
                         Argument::Buffer { written: true, .. } | Argument::Scratch { .. } => "Buffer",
                         Argument::Uint(_) => "u32",
-                        Argument::Float(_) => "f32",
+                        Argument::Float(_) | Argument::Param(_) => "f32",
                     };
                     parameters.push(format!("{ty} {name}"));
                 }
@@ -264,7 +269,7 @@ impl<'a> Writer<'a> {
                 (_, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Uint(_)) => {
                     filled(self.table.constant, &["u32", name, &format!("arguments[{i}]")])
                 }
-                (_, Argument::Float(_)) => {
+                (_, Argument::Float(_) | Argument::Param(_)) => {
                     filled(self.table.constant, &["f32", name, &format!("float_of(arguments[{i}])")])
                 }
             };

@@ -6,8 +6,9 @@ use super::jit::{Code, MapFn};
 use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
+use crate::codegen::clif::Places;
 use crate::device::{Engine, State, layout};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -61,6 +62,8 @@ extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _
 /// A plan with its code.
 struct Compiled {
     plan: Plan,
+    /// The plan's numbers, in the order in which the code reads them.
+    params: Vec<Param>,
     steps: Vec<Step>,
     _code: Code,
 }
@@ -136,22 +139,23 @@ impl CpuEngine {
 
     /// Runs every kernel of the step; `at` hears the number of each before it runs, and the count of all at the end.
     fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32, mut at: impl FnMut(usize)) {
+        let numbers: Vec<f32> = compiled.params.iter().map(|param| param.value(batch, step, rate)).collect();
         let context = StepContext {
             arena: self.arena.start(),
             batch: batch as u64,
             seed_low: seed as u32,
             seed_high: (seed >> 32) as u32,
             step,
-            rate,
-            batch_float: batch as f32,
+            numbers: numbers.as_ptr(),
         };
-        let around = Around {
+        let mut around = Around {
             context: &context,
             pool: &self.pool,
             isa: self.isa,
             rooms: self.rooms.start(),
             room: self.room,
             shared: self.shared.start(),
+            descends: false,
         };
         for (number, (run, kernel)) in compiled.steps.iter().zip(&compiled.plan.kernels).enumerate() {
             if !kernel.when.holds(seed, step) {
@@ -162,6 +166,7 @@ impl CpuEngine {
                 Step::Map { function, domain } => run_map(*function, *domain, &around),
                 Step::Contraction(ready) => ready.run(&around),
             }
+            around.descends ^= reads_feature_maps(kernel);
         }
         at(compiled.steps.len());
     }
@@ -206,6 +211,10 @@ impl Engine for CpuEngine {
         self.rows(&self.test.plan, &Slot::Logits, batch)
     }
 
+    fn has(&self, state: &State) -> bool {
+        self.state_plan().slot(&state_slot(state)).is_some()
+    }
+
     fn read(&self, state: &State) -> Vec<f32> {
         self.values(self.state_plan(), &state_slot(state))
     }
@@ -227,7 +236,8 @@ impl CpuEngine {
 impl Compiled {
     fn new(plan: Plan, threads: usize) -> Self {
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
-        let code = Code::compile(&maps, &plan.buffers, threads);
+        let params = plan.params();
+        let code = Code::compile(&maps, Places { buffers: &plan.buffers, params: &params }, threads);
         let mut next = 0;
         let mut function = || {
             next += 1;
@@ -241,7 +251,15 @@ impl Compiled {
                 Body::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        Compiled { steps, _code: code, plan }
+        Compiled { steps, _code: code, params, plan }
+    }
+}
+
+/// Whether a kernel goes over the batch's feature maps, which are what fills the caches.
+fn reads_feature_maps(kernel: &Kernel) -> bool {
+    match &kernel.body {
+        Body::Map(map) => matches!(map.domain, Domain::Feature { .. }),
+        Body::Contraction(_) => true,
     }
 }
 
@@ -263,14 +281,14 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     if tasks * elements < SMALL {
         (0..tasks).for_each(|t| task(t, 0));
     } else {
-        around.pool.run(tasks, &task);
+        around.over_batch(tasks, &task);
     }
 }
 
 fn state_slot(state: &State) -> Slot {
     match state {
         State::Parameter(path) => Slot::Parameter(path.clone()),
-        State::Momentum(path) => Slot::Momentum(path.clone()),
+        State::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
     }
 }
 

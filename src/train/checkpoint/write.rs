@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{CHECKSUM_AT, CHECKSUM_DIGITS, Entry, FORMAT, HEADER_START, LENGTH_BYTES, Record, states};
-use crate::device::Engine;
+use crate::device::{Engine, State};
 use crate::diag::Failure;
 use crate::net::Network;
+use crate::net::recipe::Memory;
 use crate::num::draw::DRAW_FORMAT;
 use crate::train::failure::{cannot_write, not_finite};
 
@@ -34,7 +35,7 @@ pub fn save(path: &Path, engine: &dyn Engine, network: &Network, record: &Record
 
 fn write(path: &Path, engine: &dyn Engine, network: &Network, record: &Record) -> Result<(), Failure> {
     let failed = |e: io::Error| cannot_write(path, &e);
-    let entries = states(network);
+    let entries = states(network, &kept(engine, network));
     let mut out = Hashing { file: BufWriter::new(File::create(path).map_err(failed)?), hash: Xxh3::new() };
     let header = header(&entries, record);
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
@@ -54,6 +55,13 @@ fn write(path: &Path, engine: &dyn Engine, network: &Network, record: &Record) -
     file.write_all(checksum.as_bytes()).map_err(failed)?;
     let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
     file.sync_all().map_err(failed)
+}
+
+/// What the engine keeps of parameters.
+fn kept(engine: &dyn Engine, network: &Network) -> Vec<Memory> {
+    let parameters = network.parameters();
+    let keeps = |memory| parameters.iter().any(|p| engine.has(&State::Memory(memory, p.path.clone())));
+    Memory::ALL.into_iter().filter(|memory| keeps(*memory)).collect()
 }
 
 /// The header with zeros for a checksum, padded so that the tensors are aligned.

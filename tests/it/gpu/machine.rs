@@ -112,6 +112,7 @@ fn launches(plan: &Plan, program: &Program, step: Step, floats: usize) -> String
                 Argument::Scratch { len } => (0, plan.arena / 4, len, 0),
                 Argument::Uint(x) => (1, 0, 0, x),
                 Argument::Float(x) => (2, 0, 0, x.to_bits()),
+                Argument::Param(param) => (2, 0, 0, param.value(batch, number, rate).to_bits()),
             };
             let _ = write!(out, " {kind} {offset} {len} {word}");
         }

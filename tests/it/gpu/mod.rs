@@ -10,8 +10,8 @@ use sdc::fuse;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::kernel::{Plan, Slot};
-use sdc::net::recipe::{Loss, Sgd};
-use sdc::net::{Network, Role};
+use sdc::net::recipe::{Loss, Memory, Optimizer};
+use sdc::net::Network;
 
 use super::cpu::{agree_within, graphs, rounded, single};
 use machine::{Machine, Step};
@@ -49,8 +49,11 @@ impl Compiled {
                 layout::set_values(buffer.size, &single(values), lanes);
             };
             set(Slot::Parameter(p.path.clone()), &inputs.parameters[&p.path]);
-            if p.role != Role::State {
-                set(Slot::Momentum(p.path.clone()), &inputs.momenta[&p.path]);
+            for memory in Memory::ALL {
+                let slot = Slot::Memory(memory, p.path.clone());
+                if self.train.slot(&slot).is_some() {
+                    set(slot, &inputs.memories[&(memory, p.path.clone())]);
+                }
             }
         }
         for (slot, rows) in [(Slot::Image, &inputs.images), (Slot::Target, &inputs.targets)] {
@@ -104,24 +107,24 @@ fn output(plan: &Plan, name: &Output, batch: usize, arena: &[f32]) -> Vec<f32> {
         Output::Logits => Slot::Logits,
         Output::Gradient(path) => Slot::Gradient(path.clone()),
         Output::Parameter(path) => Slot::Parameter(path.clone()),
-        Output::Momentum(path) => Slot::Momentum(path.clone()),
+        Output::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
     };
     let buffer = plan.buffer(plan.slot(&slot).expect("the plan hands it out"));
     let lanes = &arena[buffer.offset..][..buffer.size.len(batch)];
     match name {
         Output::Logits => layout::rows(buffer.size, lanes),
-        Output::Loss | Output::Gradient(_) | Output::Parameter(_) | Output::Momentum(_) => {
+        Output::Loss | Output::Gradient(_) | Output::Parameter(_) | Output::Memory(..) => {
             layout::values(buffer.size, lanes)
         }
     }
 }
 
 /// One step and one test pass of a network in a dialect.
-fn check(network: &Network, sgd: &Sgd, loss: Loss, [batch, images]: [usize; 2], dialect: Dialect, orders: &[u32]) {
+fn check(network: &Network, optimizer: &Optimizer, loss: Loss, [batch, images]: [usize; 2], dialect: Dialect, orders: &[u32]) {
     if !machine::at_hand() {
         return;
     }
-    let mut graphs = graphs(network, sgd, loss);
+    let mut graphs = graphs(network, optimizer, loss);
     let compiled = Compiled::new(&graphs.0, &graphs.1, batch, dialect);
     compiled.check(network, &mut graphs, &rounded(network, images), orders);
 }
