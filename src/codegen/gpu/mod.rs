@@ -1,7 +1,7 @@
 //! A plan to kernels for graphics processors: one printer for CUDA C, Metal and WGSL.
 //!
 //! Memory is the plan's arena, seen as vectors of four floats: a quarter of a block of channels. A map is one kernel
-//! ([`nest`]), draws inside; a contraction is one with its prologue and epilogue in it ([`contraction`]), or two where its
+//! (`nest`), draws inside; a contraction is one with its prologue and epilogue in it (`contraction`), or two where its
 //! sums are split. Kernels that do the same to other buffers, sizes or draws are one text: what differs is an argument.
 //! A step's numbers (images, seed, step, rate) lie in the device's memory, so that a recorded step draws anew each time
 //! it is replayed.

@@ -10,8 +10,8 @@ use sdc::fuse;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::kernel::{Plan, Slot};
-use sdc::net::recipe::{Loss, Memory, Optimizer};
 use sdc::net::Network;
+use sdc::net::recipe::{Loss, Memory, Optimizer};
 
 use super::cpu::{agree_within, graphs, rounded, single};
 use machine::{Machine, Step};
@@ -120,7 +120,14 @@ fn output(plan: &Plan, name: &Output, batch: usize, arena: &[f32]) -> Vec<f32> {
 }
 
 /// One step and one test pass of a network in a dialect.
-fn check(network: &Network, optimizer: &Optimizer, loss: Loss, [batch, images]: [usize; 2], dialect: Dialect, orders: &[u32]) {
+fn check(
+    network: &Network,
+    optimizer: &Optimizer,
+    loss: Loss,
+    [batch, images]: [usize; 2],
+    dialect: Dialect,
+    orders: &[u32],
+) {
     if !machine::at_hand() {
         return;
     }
