@@ -10,7 +10,7 @@ use crate::data;
 use crate::diag::Failure;
 use crate::driver::{self, Built, Input, Session};
 use crate::net::Recipe;
-use crate::train::{Checkpoint, Evaluation, RunFolder, evaluate};
+use crate::train::{Evaluation, RunFolder, evaluate};
 
 /// Test a trained network, with the derived factors in place of its rules.
 #[derive(clap::Args)]
@@ -52,10 +52,10 @@ fn score(
     network: &crate::net::Network,
     recipe: &Recipe,
 ) -> Result<Evaluation, Failure> {
-    let checkpoint = Checkpoint::read(&folder.weights(), network)?;
+    let checkpoint = folder.checkpoints().newest(network)?.checkpoint;
     let data = data::load(&recipe.data.set, recipe.seed)?;
     let plans = driver::plans(&driver::graphs(network, None), recipe.batch);
     let mut engine = driver::compile(plans, threads(args.threads));
     checkpoint.restore_weights(&mut engine);
-    Ok(evaluate(&mut engine, &data.test, recipe.batch))
+    Ok(evaluate(&mut engine, &data.test, recipe.batch, &mut || true).expect("nothing ends it early"))
 }

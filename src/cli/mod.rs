@@ -15,9 +15,11 @@ mod eval;
 mod explain;
 mod kept;
 mod progress;
+mod signals;
 mod summary;
 mod table;
 mod train;
+mod watch;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -83,6 +85,19 @@ pub fn main() -> ExitCode {
 struct Chosen {
     /// The program; `-` reads standard input.
     file: PathBuf,
+    #[command(flatten)]
+    values: Values,
+}
+
+impl Chosen {
+    fn choice(&self) -> Choice {
+        self.values.choice()
+    }
+}
+
+/// What of a program, and with which values.
+#[derive(clap::Args)]
+struct Values {
     /// The model, where the program has several.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -91,7 +106,7 @@ struct Chosen {
     sets: Vec<String>,
 }
 
-impl Chosen {
+impl Values {
     fn choice(&self) -> Choice {
         Choice { model: self.model.clone(), sets: self.sets.clone() }
     }

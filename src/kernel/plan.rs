@@ -200,6 +200,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The number of the first kernel that changes a momentum: the optimizer's begin there. As many as there are kernels
+    /// where nothing is trained.
+    pub fn update(&self) -> usize {
+        let place = |buffer: &Buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch);
+        let momenta: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(slot, _)| matches!(slot, Slot::Momentum(_)))
+            .map(|(_, id)| place(self.buffer(*id)))
+            .collect();
+        let changes = |kernel: &Kernel| {
+            let mut written = kernel.writes().into_iter().map(|id| place(self.buffer(id)));
+            written.any(|a| momenta.iter().any(|b| a.start < b.end && b.start < a.end))
+        };
+        self.kernels.iter().position(changes).unwrap_or(self.kernels.len())
+    }
+
     /// A buffer.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0 as usize]

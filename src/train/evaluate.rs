@@ -1,5 +1,7 @@
 //! How well the test-time network does on images.
 
+use std::ops::ControlFlow;
+
 use crate::data::{Batch, Images, Pass};
 use crate::device::Engine;
 use crate::num::float;
@@ -13,31 +15,52 @@ pub struct Evaluation {
     pub accuracy: f64,
 }
 
-/// Runs the test-time network, whose factors are the derived ones, over all images in their order.
-pub fn evaluate(engine: &mut dyn Engine, images: &Images, batch: usize) -> Evaluation {
+/// Runs the test-time network, whose factors are the derived ones, over all images in their order; `each` gets an image's
+/// class and logits, and may end it.
+pub fn classify(
+    engine: &mut dyn Engine,
+    images: &Images,
+    batch: usize,
+    mut each: impl FnMut(u32, &[f32]) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let pass = Pass::plain(images, batch);
     let mut filled = Batch::default();
-    let (mut loss, mut right) = (0.0, 0usize);
     for number in 0..pass.batches() {
         pass.fill(number, &mut filled);
         let logits = engine.logits(&filled.images);
         for (row, &label) in logits.chunks_exact(images.classes).zip(&filled.labels) {
-            loss += cross_entropy(row, label as usize);
-            right += usize::from(largest(row) == label as usize);
+            each(label, row)?;
         }
     }
+    ControlFlow::Continue(())
+}
+
+/// What the test-time network scores on all images; none where `go_on` says so, asked after each.
+pub fn evaluate(
+    engine: &mut dyn Engine,
+    images: &Images,
+    batch: usize,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Option<Evaluation> {
+    let (mut loss, mut right) = (0.0, 0usize);
+    let ended = classify(engine, images, batch, |label, logits| {
+        loss += cross_entropy(logits, label as usize);
+        right += usize::from(largest(logits) == label as usize);
+        if go_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
     let count = images.len() as f64;
-    Evaluation { loss: loss / count, accuracy: right as f64 / count }
+    ended.is_continue().then(|| Evaluation { loss: loss / count, accuracy: right as f64 / count })
 }
 
 /// - log softmax(logits) of one class, shifted by the largest logit so that nothing overflows.
-fn cross_entropy(logits: &[f32], class: usize) -> f64 {
+pub fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let top = f64::from(logits[largest(logits)]);
     let sum: f64 = logits.iter().map(|&z| float::exp(f64::from(z) - top)).sum();
     float::ln(sum) + top - f64::from(logits[class])
 }
 
-fn largest(logits: &[f32]) -> usize {
+/// The class of the largest logit, the first where several are largest.
+pub fn largest(logits: &[f32]) -> usize {
     let mut best = 0;
     for (i, &logit) in logits.iter().enumerate() {
         if logit > logits[best] {
