@@ -14,11 +14,14 @@ mod dump;
 mod eval;
 mod explain;
 mod kept;
+mod predict;
 mod progress;
+mod runs;
 mod signals;
 mod summary;
 mod table;
 mod train;
+mod trained;
 mod watch;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -59,7 +62,9 @@ enum Command {
     Diff(diff::Args),
     Draws(draws::Args),
     Train(train::Args),
+    Runs(runs::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     Bench(bench::Args),
     Dump(dump::Args),
 }
@@ -74,7 +79,9 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Draws(args) => draws::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
     }

@@ -52,8 +52,60 @@ pub fn evaluate(
     ended.is_continue().then(|| Evaluation { loss: loss / count, accuracy: right as f64 / count })
 }
 
+/// What a network scores on images, class by class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assessment {
+    /// For each class how many of its images were taken for each class.
+    pub confusion: Vec<Vec<u64>>,
+    /// How many images have their class among the five largest logits.
+    five: u64,
+    loss: f64,
+}
+
+impl Assessment {
+    fn images(&self) -> f64 {
+        self.confusion.iter().flatten().sum::<u64>() as f64
+    }
+
+    /// The mean of - log softmax(logits) of each image's class.
+    pub fn loss(&self) -> f64 {
+        self.loss / self.images()
+    }
+
+    /// The share of images whose class has the largest logit.
+    pub fn accuracy(&self) -> f64 {
+        let right: u64 = self.confusion.iter().enumerate().map(|(class, row)| row[class]).sum();
+        right as f64 / self.images()
+    }
+
+    /// The share of images whose class is among the five with the largest logits.
+    pub fn top_five(&self) -> f64 {
+        self.five as f64 / self.images()
+    }
+}
+
+/// What the test-time network scores on all images, class by class.
+pub fn assess(engine: &mut dyn Engine, images: &Images, batch: usize) -> Assessment {
+    let confusion = vec![vec![0; images.classes]; images.classes];
+    let mut assessment = Assessment { confusion, five: 0, loss: 0.0 };
+    let _ = classify(engine, images, batch, |label, logits| {
+        let class = label as usize;
+        assessment.confusion[class][largest(logits)] += 1;
+        assessment.five += u64::from(rank(logits, class) < 5);
+        assessment.loss += cross_entropy(logits, class);
+        ControlFlow::Continue(())
+    });
+    assessment
+}
+
+/// How many classes come before this one: with larger logits, or as large and earlier.
+fn rank(logits: &[f32], class: usize) -> usize {
+    let before = |(i, z): &(usize, &f32)| **z > logits[class] || (**z == logits[class] && *i < class);
+    logits.iter().enumerate().filter(before).count()
+}
+
 /// - log softmax(logits) of one class, shifted by the largest logit so that nothing overflows.
-pub fn cross_entropy(logits: &[f32], class: usize) -> f64 {
+fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let top = f64::from(logits[largest(logits)]);
     let sum: f64 = logits.iter().map(|&z| float::exp(f64::from(z) - top)).sum();
     float::ln(sum) + top - f64::from(logits[class])

@@ -14,7 +14,7 @@ mod metrics;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Checkpoints, Found, Progress, Record, save, states};
-pub use evaluate::{Evaluation, classify, evaluate};
+pub use evaluate::{Assessment, Evaluation, assess, classify, evaluate, largest};
 pub use events::Events;
 pub use folder::{Lock, RunFolder};
 pub use init::{initial, initialise};
