@@ -35,6 +35,9 @@
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |
+//! | | [`diagram`] | the picture of a network, in several formats | files |
+//! | | [`lsp`] | the language server, a file a group of requests | analysis of its own |
+//! | | [`snapshot`] | what a program generates, held against what was accepted | building |
 //! | | [`mod@bench`] | what a network costs on this machine: time by kernel, memory | a terminal |
 //!
 //! # What holds everywhere
@@ -72,6 +75,7 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod diag;
+pub mod diagram;
 pub mod disk;
 pub mod docs;
 pub mod driver;
@@ -81,10 +85,12 @@ pub mod grad;
 pub mod graph;
 pub mod kernel;
 pub mod lower;
+pub mod lsp;
 pub mod net;
 pub mod num;
 pub mod passes;
 pub mod resolve;
+pub mod snapshot;
 pub mod source;
 pub mod stdlib;
 pub mod syntax;

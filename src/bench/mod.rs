@@ -17,7 +17,7 @@ use crate::data::{self, Batch, Pass};
 use crate::device::{Engine, State, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Input, Session};
-use crate::net::recipe::{Data, DataSet, Loss, Sgd};
+use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
 use crate::net::{MAX_ELEMENTS, Network, Recipe};
 use crate::train;
 use sample::Sampler;
@@ -137,9 +137,13 @@ fn check_batch(network: &Network, batch: usize) -> Result<(), Failure> {
 pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
     (network.output.pixels() == 1).then(|| Recipe {
         model: network.name.clone(),
-        data: Data { set: synthetic(network, batch), augment: vec![], shuffle: false },
+        data: synthetic(network, batch),
         loss: Loss { smoothing: 0.0 },
-        optimizer: Sgd { lr: RATE.into(), momentum: 0.9, nesterov: true, weight_decay: 1e-4, exempt: vec![] },
+        optimizer: Optimizer {
+            rule: UpdateRule::Sgd { momentum: 0.9, nesterov: true },
+            weight_decay: 1e-4,
+            ..Optimizer::sgd(RATE.into(), 0.9)
+        },
         schedule: vec![],
         epochs: 1,
         batch,
@@ -147,14 +151,15 @@ pub fn plain(network: &Network, batch: usize) -> Option<Recipe> {
     })
 }
 
-fn synthetic(network: &Network, images: usize) -> DataSet {
-    DataSet::Synthetic { shape: network.input, classes: network.output.channels, images }
+fn synthetic(network: &Network, images: usize) -> Data {
+    let set = DataSet::Synthetic { shape: network.input, classes: network.output.channels, images };
+    Data { shuffle: false, ..Data::plain(set) }
 }
 
 /// A batch of images drawn from the seed 0.
 pub fn drawn(network: &Network, batch: usize) -> Batch {
     let splits = data::load(&synthetic(network, batch), 0).expect("images that are drawn need no file");
     let mut filled = Batch::default();
-    Pass::plain(&splits.train, batch).fill(0, &mut filled);
+    Pass::plain(&splits.train, batch).fill(0, &mut filled).expect("images that are drawn are in memory");
     filled
 }

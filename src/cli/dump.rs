@@ -60,7 +60,7 @@ fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> 
             let graphs = graphs();
             graphs.train.unwrap_or(graphs.test).to_string()
         }
-        Stage::Kernels => each_plan(&plans(graphs(), recipe), &|plan| plan.to_string()),
+        Stage::Kernels => plans(graphs(), recipe).to_string(),
         Stage::Clif => each_plan(&plans(graphs(), recipe), &functions),
     })
 }
@@ -82,9 +82,10 @@ fn each_plan(plans: &Plans, print: &dyn Fn(&Plan) -> String) -> String {
 fn functions(plan: &Plan) -> String {
     let target = cpu::target().frontend_config();
     let mut out = String::new();
+    let places = clif::Places { buffers: &plan.buffers, params: &plan.params() };
     for map in plan.kernels.iter().flat_map(Kernel::maps) {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "; {}\n{}", map.name, clif::function(map, &plan.buffers, target));
+        let _ = writeln!(out, "; {}\n{}", map.name, clif::function(map, places, target));
     }
     out
 }

@@ -31,11 +31,14 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let data = match data::load(&trained.recipe.data.set, trained.recipe.seed) {
+    let data = match data::load(&trained.recipe.data, trained.recipe.seed) {
         Ok(data) => data,
         Err(failure) => return failed(&failure),
     };
-    let assessment = assess(&mut trained.engine, &data.test, trained.recipe.batch);
+    let assessment = match assess(&mut trained.engine, &data.test, trained.recipe.batch) {
+        Ok(assessment) => assessment,
+        Err(failure) => return failed(&failure),
+    };
     print(match args.json {
         true => format!("{}\n", to_json(&assessment, trained.step)),
         false => to_text(&assessment, trained.step),

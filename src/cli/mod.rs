@@ -8,18 +8,26 @@ mod at;
 mod bench;
 mod check;
 mod config;
+mod data;
 mod diff;
+mod doc;
 mod draws;
 mod dump;
 mod eval;
 mod explain;
+mod fmt;
+mod graph;
 mod kept;
+mod lsp;
+mod new;
 mod predict;
 mod progress;
 mod runs;
+mod shell;
 mod signals;
 mod summary;
 mod table;
+mod test;
 mod train;
 mod trained;
 mod watch;
@@ -57,10 +65,19 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Explain(explain::Args),
+    Fmt(fmt::Args),
+    Graph(graph::Args),
     Config(config::Args),
+    Data(data::Args),
     Summary(summary::Args),
     Diff(diff::Args),
     Draws(draws::Args),
+    Lsp(lsp::Args),
+    New(new::Args),
+    Doc(doc::Args),
+    Completions(shell::Completions),
+    Man(shell::Man),
+    Test(test::Args),
     Train(train::Args),
     Runs(runs::Args),
     Eval(eval::Args),
@@ -74,10 +91,19 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Graph(args) => graph::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Summary(args) => summary::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Draws(args) => draws::run(&args),
+        Command::Lsp(args) => lsp::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Doc(args) => doc::run(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Test(args) => test::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Runs(args) => runs::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let data = match data::load(&trained.recipe.data.set, trained.recipe.seed) {
+    let data = match data::load(&trained.recipe.data, trained.recipe.seed) {
         Ok(data) => data,
         Err(failure) => return failed(&failure),
     };
@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> ExitCode {
         out = format!("index,label,predicted{logits}\n");
     }
     let mut index = 0;
-    let _ = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
+    let asked = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
         let predicted = largest(logits);
         // Writing to a String cannot fail.
         let _ = match args.csv {
@@ -71,6 +71,9 @@ pub fn run(args: &Args) -> ExitCode {
         index += 1;
         ControlFlow::Continue(())
     });
+    if let Err(failure) = asked {
+        return failed(&failure);
+    }
     print(out);
     ExitCode::SUCCESS
 }

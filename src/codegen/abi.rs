@@ -14,8 +14,6 @@ pub struct StepContext {
     pub seed_high: u32,
     /// The step, from 0.
     pub step: u32,
-    /// The learning rate.
-    pub rate: f32,
-    /// N again, as a float.
-    pub batch_float: f32,
+    /// The value of each of the plan's numbers (`kernel::Param`), in the order in which the maps were compiled for them.
+    pub numbers: *const f32,
 }

@@ -6,7 +6,7 @@
 
 use flate2::read::GzDecoder;
 
-use super::{Images, Scale, Splits};
+use super::{Images, Pixels, Scale, Splits};
 use crate::net::Shape;
 
 const TABLE: &[u8] = include_bytes!("digits.csv.gz");
@@ -16,15 +16,21 @@ const CLASSES: usize = 10;
 const SCALE: Scale = Scale { mean: 4.88, deviation: 6.02 };
 
 pub(super) fn load() -> Splits {
-    let empty = Images { shape: SHAPE, classes: CLASSES, pixels: Vec::new(), labels: Vec::new(), scale: vec![SCALE] };
-    let mut splits = Splits { train: empty.clone(), test: empty };
+    let (mut train, mut test) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
     let mut table = csv::ReaderBuilder::new().has_headers(false).from_reader(GzDecoder::new(TABLE));
     for (i, row) in table.deserialize::<Vec<u8>>().enumerate() {
         let row = row.expect("the table in the binary is whole");
-        let (&label, pixels) = row.split_last().expect("a row holds a label");
-        let part = if i % 6 == 5 { &mut splits.test } else { &mut splits.train };
-        part.pixels.extend(pixels);
-        part.labels.push(label.into());
+        let (&label, image) = row.split_last().expect("a row holds a label");
+        let (pixels, labels): &mut (Vec<u8>, Vec<u32>) = if i % 6 == 5 { &mut test } else { &mut train };
+        pixels.extend(image);
+        labels.push(label.into());
     }
-    splits
+    let images = |(pixels, labels)| Images {
+        shape: SHAPE,
+        classes: CLASSES,
+        pixels: Pixels::Held(pixels),
+        labels,
+        scale: vec![SCALE],
+    };
+    Splits { train: images(train), validation: None, test: images(test) }
 }

@@ -1,36 +1,58 @@
 //! Images to learn from: data sets, what is done to their images, and batches.
 //!
 //! A batch is a pure function of the data set, the seed, the epoch and the batch's number, so a run that is resumed
-//! sees what the unbroken run would have seen. Absences: no network, no thread, no state that moves with the batches.
+//! sees what the unbroken run would have seen, and any number of [threads](Feed) makes the same batches. Every file is
+//! looked at as a whole before the first batch. Absences: no state that moves with the batches; no network, but in
+//! [`fetch`].
 
 mod augment;
 mod batch;
-pub mod cifar10;
+pub mod cifar;
+mod decode;
 mod digits;
+mod feed;
+pub mod fetch;
+mod files;
+mod folder;
+mod mix;
+pub mod mnist;
+mod resample;
 mod synthetic;
 
+use std::path::PathBuf;
+
 pub use batch::{Batch, Pass};
+pub use feed::Feed;
+pub use files::cache;
 
-use crate::diag::Failure;
+use crate::diag::{Failure, codes};
 use crate::net::Shape;
-use crate::net::recipe::DataSet;
+use crate::net::recipe::{Data, DataSet};
 
-/// Labelled images, a byte a pixel.
+/// Labelled images.
 ///
-/// Invariants: `pixels` holds one image a label, each C x H x W; labels lie below `classes`; `scale` has an entry a
-/// channel.
+/// Invariants: `pixels` holds one image a label; labels lie below `classes`; `scale` has an entry a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Images {
-    /// An image's shape.
+    /// The shape in which an image is learnt.
     pub shape: Shape,
     /// How many classes there are.
     pub classes: usize,
-    /// Image after image.
-    pub pixels: Vec<u8>,
+    /// The images.
+    pub pixels: Pixels,
     /// The class of each image.
     pub labels: Vec<u32>,
     /// What a pixel's byte stands for.
     pub scale: Vec<Scale>,
+}
+
+/// Where images are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// In memory, a byte a pixel: image after image, each C x H x W.
+    Held(Vec<u8>),
+    /// In files of any size, one each, which are decoded when they are needed.
+    Files(Vec<PathBuf>),
 }
 
 /// How a channel is normalised: byte v is the number (v - mean) / deviation.
@@ -43,16 +65,18 @@ pub struct Scale {
 }
 
 impl Scale {
-    fn apply(self, byte: u8) -> f32 {
-        (f32::from(byte) - self.mean) / self.deviation
+    fn apply(self, value: f32) -> f32 {
+        (value - self.mean) / self.deviation
     }
 }
 
-/// A data set in its two parts.
+/// A data set in its parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Splits {
     /// What is learnt from.
     pub train: Images,
+    /// What the best weights are chosen by, where the recipe holds something back.
+    pub validation: Option<Images>,
     /// What is only looked at.
     pub test: Images,
 }
@@ -69,20 +93,68 @@ impl Images {
     }
 
     /// Image number `i`, as stored.
+    ///
+    /// # Panics
+    /// Where the images are in files.
     pub fn pixels(&self, i: usize) -> &[u8] {
+        let Pixels::Held(pixels) = &self.pixels else { unreachable!("files are decoded, not sliced") };
         let elements = self.shape.elements();
-        &self.pixels[i * elements..(i + 1) * elements]
+        &pixels[i * elements..(i + 1) * elements]
+    }
+
+    /// The files, where the images are in some.
+    fn files(&self) -> &[PathBuf] {
+        match &self.pixels {
+            Pixels::Held(_) => &[],
+            Pixels::Files(files) => files,
+        }
+    }
+
+    /// Some of them, in the order of the numbers.
+    fn some(&self, numbers: &[u32]) -> Images {
+        let pixels = match &self.pixels {
+            Pixels::Held(_) => Pixels::Held(numbers.iter().flat_map(|&i| self.pixels(i as usize)).copied().collect()),
+            Pixels::Files(files) => Pixels::Files(numbers.iter().map(|&i| files[i as usize].clone()).collect()),
+        };
+        let labels = numbers.iter().map(|&i| self.labels[i as usize]).collect();
+        Images { pixels, labels, shape: self.shape, classes: self.classes, scale: self.scale.clone() }
     }
 }
 
-/// Reads or makes a data set; `seed` is that of the run and matters to `synthetic` alone.
+impl Splits {
+    /// Holds `count` training images back: the first by the words of the stream `data.validation`, step 0. Both parts
+    /// keep the order of the file.
+    fn hold_back(self, count: usize, seed: u64) -> Splits {
+        let order = batch::sorted_by_words("data.validation", self.train.len(), seed, 0);
+        let (held, kept) = order.split_at(count);
+        let sorted = |part: &[u32]| {
+            let mut part = part.to_vec();
+            part.sort_unstable();
+            part
+        };
+        let (validation, train) = (self.train.some(&sorted(held)), self.train.some(&sorted(kept)));
+        Splits { train, validation: Some(validation), test: self.test }
+    }
+}
+
+/// Reads or makes what a recipe learns from; `seed` is that of the run and matters to `synthetic` and to what is held
+/// back for validation.
 ///
 /// # Errors
-/// A file that is missing or damaged.
-pub fn load(set: &DataSet, seed: u64) -> Result<Splits, Failure> {
-    match set {
-        DataSet::Digits => Ok(digits::load()),
-        DataSet::Cifar10 { path } => cifar10::load(path.as_deref()),
-        DataSet::Synthetic { shape, classes, images } => Ok(synthetic::draw(*shape, *classes, *images, seed)),
+/// A file that is missing or damaged; as many images held back as there are.
+pub fn load(data: &Data, seed: u64) -> Result<Splits, Failure> {
+    let splits = match &data.set {
+        DataSet::Digits => digits::load(),
+        DataSet::Mnist { path } => mnist::load(path.as_deref())?,
+        DataSet::Cifar10 { path } => cifar::CIFAR10.load(path.as_deref())?,
+        DataSet::Cifar100 { path } => cifar::CIFAR100.load(path.as_deref())?,
+        DataSet::Folder { path, shape, classes } => folder::load(path, *shape, *classes)?,
+        DataSet::Synthetic { shape, classes, images } => synthetic::draw(*shape, *classes, *images, seed),
+    };
+    let (count, all) = (data.validation, splits.train.len());
+    if count >= all {
+        let message = format!("{count} of {all} training images are held back for validation, so none is left");
+        return Err(Failure::new(codes::OUT_OF_RANGE, message, format!("hold at most {} back", all - 1)));
     }
+    Ok(if count == 0 { splits } else { splits.hold_back(count, seed) })
 }

@@ -4,7 +4,7 @@
 //! is `data.synthetic.pattern` (index: class, then place in the image), the noise's `data.synthetic.noise`, with step 0
 //! for training and 1 for test images (index: image, then place in it).
 
-use super::{Images, Scale, Splits};
+use super::{Images, Pixels, Scale, Splits};
 use crate::net::Shape;
 use crate::num::draw::Stream;
 
@@ -24,7 +24,8 @@ pub(super) fn draw(shape: Shape, classes: usize, images: usize, seed: u64) -> Sp
         });
         // A conversion to u8 saturates.
         let pixels = pattern.zip(noise).map(|(pattern, noise)| (128.0 + SPREAD * (pattern + noise)).round() as u8);
-        Images { shape, classes, pixels: pixels.collect(), labels, scale: vec![SCALE; shape.channels] }
+        let pixels = Pixels::Held(pixels.collect());
+        Images { shape, classes, pixels, labels, scale: vec![SCALE; shape.channels] }
     };
-    Splits { train: part(0, images), test: part(1, (images / 5).max(1)) }
+    Splits { train: part(0, images), validation: None, test: part(1, (images / 5).max(1)) }
 }

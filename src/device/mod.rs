@@ -4,14 +4,15 @@ pub mod cpu;
 pub mod host;
 
 use crate::net::Path;
+use crate::net::recipe::Memory;
 
 /// A number array that outlives a step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// A weight or running statistic.
     Parameter(Path),
-    /// The momentum of a weight.
-    Momentum(Path),
+    /// What the optimizer keeps of a parameter.
+    Memory(Memory, Path),
 }
 
 /// A compiled network on some machine, with its weights.
@@ -29,6 +30,9 @@ pub trait Engine {
 
     /// The logits of the test-time network, N x classes.
     fn logits(&mut self, images: &[f32]) -> Vec<f32>;
+
+    /// Whether it has a state.
+    fn has(&self, state: &State) -> bool;
 
     /// A state's values, as stored (row-major in the dimensions of its [`Parameter`](crate::net::Parameter)).
     fn read(&self, state: &State) -> Vec<f32>;

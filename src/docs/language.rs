@@ -125,10 +125,9 @@ fn ty(name: &str, ty: Type) -> Entry {
 
 /// One of the things that the option `owner` takes.
 pub fn option(option: &OptionSpec, owner: &str) -> Entry {
-    let later = if option.runs { "" } else { ", which this version cannot run yet" };
     Entry {
         name: option.name.to_owned(),
-        kind: format!("a value of `{owner}`{later}"),
+        kind: format!("a value of `{owner}`"),
         signature: tables::signature(option.name, option.params),
         paragraphs: vec![option.doc.to_owned()],
         params: params(option.params),
@@ -188,10 +187,7 @@ fn keys(keys_of: &[KeySpec], owner: &str, all: &mut Vec<Entry>) {
 }
 
 fn parts_of(options: &[OptionSpec]) -> Vec<Part> {
-    let part = |o: &OptionSpec| Part {
-        signature: tables::signature(o.name, o.params),
-        doc: if o.runs { o.doc.to_owned() } else { format!("{} (not in this version)", o.doc) },
-    };
+    let part = |o: &OptionSpec| Part { signature: tables::signature(o.name, o.params), doc: o.doc.to_owned() };
     options.iter().map(part).collect()
 }
 

@@ -4,13 +4,14 @@
 //! [mean](mean()) that its test-time pass multiplies by. Layers, functions, words and options of `train` come from the
 //! [tables](crate::typing::tables) that checking reads, so the two cannot disagree.
 //!
-//! Absences: nothing is checked or computed; how an entry is shown is the command line's business.
+//! Absences: nothing is checked or computed; how an entry is shown in a terminal is the command line's business; for browsers it is [`html`]'s.
 
+pub mod html;
 mod language;
 mod mean;
 mod search;
 
-pub use language::{form, function, key, layer, option, train, word};
+pub use language::{all, form, function, key, layer, option, train, word};
 pub use mean::mean;
 pub use search::{Shelf, proposals};
 

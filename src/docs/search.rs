@@ -66,6 +66,15 @@ impl Shelf {
         library.chain(same(language::all(), name)).collect()
     }
 
+    /// Every module with its items in full, the program's own first.
+    pub fn books(&self, sources: &Sources) -> Vec<(Entry, Vec<Entry>)> {
+        let book = |book: &Book| {
+            let items = book.file.items.iter().filter_map(|i| item(i, &book.name, sources));
+            (module(&book.name, &book.file, sources), items.collect())
+        };
+        self.books.iter().map(book).collect()
+    }
+
     /// What the program's own files define.
     pub fn own(&self, sources: &Sources) -> Vec<Entry> {
         self.books[..self.own].iter().map(|b| module("", &b.file, sources)).collect()

@@ -10,12 +10,15 @@
 //!
 //! Absence: no analysis; a stage that needs a decision makes it itself.
 
+mod files;
 mod fix;
 mod memory;
 
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
 pub use self::memory::check_memory;
 use crate::config::{self, Config};
@@ -119,6 +122,15 @@ pub struct Plans {
     pub test: Plan,
 }
 
+impl fmt::Display for Plans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(train) = &self.train {
+            writeln!(f, "# A training step\n\n{train}")?;
+        }
+        writeln!(f, "# The test-time pass\n\n{}", self.test)
+    }
+}
+
 impl Plans {
     /// Bytes that a step works in on the CPU, known before it is compiled.
     pub fn bytes(&self, threads: usize) -> u64 {
@@ -132,6 +144,37 @@ pub fn parse_file(session: &mut Session, input: &Input) -> Option<tree::File> {
     Some(syntax::parse(source, &session.sources.get(source).text, &mut session.problems))
 }
 
+/// A program in the one style beside what it was; `None` where its text cannot be read, or has mistakes of its own.
+pub fn format(session: &mut Session, input: &Input) -> Option<MendedFile> {
+    let source = read(session, input)?;
+    let before = session.sources.get(source).text.clone();
+    syntax::parse(source, &before, &mut session.problems);
+    if session.problems.has_errors() {
+        return None;
+    }
+    let path = match input {
+        Input::File(path) => Some(path.clone()),
+        Input::Stdin => None,
+    };
+    Some(MendedFile { path, name: input.name(), after: syntax::format(&before), before })
+}
+
+/// The models of a program's own file that can be built as they stand, each parameter having a default; `None` where the
+/// text cannot be read.
+pub fn models(session: &mut Session, input: &Input) -> Option<Vec<String>> {
+    let file = parse_file(session, input)?;
+    if session.problems.has_errors() {
+        return None;
+    }
+    let whole = |item: &tree::Item| match &item.kind {
+        tree::ItemKind::Model(model) if model.params.iter().all(|p| p.default.is_some()) => {
+            Some(model.name.text.clone())
+        }
+        _ => None,
+    };
+    Some(file.items.iter().filter_map(whole).collect())
+}
+
 /// Finds every mistake of a program: all that its text says is checked, and each of its models is built.
 pub fn check(session: &mut Session, input: &Input) {
     if let Some(source) = read(session, input) {
@@ -139,11 +182,31 @@ pub fn check(session: &mut Session, input: &Input) {
     }
 }
 
-fn check_with(session: &mut Session, source: SourceId, loader: &dyn Loader) {
+fn check_with(session: &mut Session, source: SourceId, loader: &dyn Loader) -> (resolve::Program, Vec<Network>) {
     let Session { sources, problems } = session;
     let program = resolve::load(source, sources, loader, problems);
     let typed = typing::check(&program, sources, problems);
-    elaborate::check(&typed, sources, problems);
+    let networks = elaborate::check(&typed, sources, problems);
+    (program, networks)
+}
+
+/// What an editor shows of a program.
+#[derive(Debug)]
+pub struct Analysis {
+    /// The texts, the program's own first, and every mistake.
+    pub session: Session,
+    /// Its items, the whole ones of a broken text.
+    pub program: resolve::Program,
+    /// What its models build, as far as they do.
+    pub networks: Vec<Network>,
+}
+
+/// The same check as [`check`], of a text that need not lie on the disk.
+pub fn analyse(name: &str, text: &str, loader: &dyn Loader) -> Analysis {
+    let mut session = Session::default();
+    let source = session.sources.add(name, text);
+    let (program, networks) = check_with(&mut session, source, loader);
+    Analysis { session, program, networks }
 }
 
 /// What names mean: in a program's own files where one is given, in the standard library, in the language. None where the

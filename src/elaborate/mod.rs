@@ -6,6 +6,7 @@
 mod advice;
 mod arms;
 mod body;
+mod data;
 mod disagreement;
 mod draw;
 mod eval;
@@ -54,9 +55,11 @@ pub fn build(program: &Program, chosen: Chosen, sources: &Sources, problems: &mu
     }
 }
 
-/// Builds everything that the user's own file says: each model whose parameters all have defaults, with its recipes.
-pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) {
+/// Builds everything that the user's own file says: each model whose parameters all have defaults, with its recipes. The
+/// networks are those that could be built.
+pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) -> Vec<Network> {
     let mut steps = 0;
+    let mut networks = Vec::new();
     for &id in &program.models {
         let Item::Model(model) = &program.items[id.index()] else { continue };
         // The limit is the program's; the model that has reached it has said so.
@@ -69,8 +72,10 @@ pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) {
             for train in program.trains.iter().filter(|t| t.model == Some(id)) {
                 recipe::recipe(&mut Machine::new(program, sources, problems), train, network.as_ref());
             }
+            networks.extend(network);
         }
     }
+    networks
 }
 
 /// Builds one model with the defaults of its parameters, `steps` having been taken before; and how many are then.

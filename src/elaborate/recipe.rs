@@ -3,35 +3,40 @@
 use super::machine::{Frame, Machine, Run, Stop};
 use super::table::{self, TableArgs};
 use super::value::Value;
-use crate::diag::{Problem, codes};
-use crate::net::recipe::{Augment, Data, DataSet, Exempt, Loss, Schedule, Sgd};
-use crate::net::{MAX_ELEMENTS, Network, Recipe, Shape, for_each_node};
+use crate::diag::{Problem, codes, nearest};
+use crate::net::recipe::{Exempt, Loss, Optimizer, Schedule, UpdateRule};
+use crate::net::{MAX_ELEMENTS, Network, Recipe, Role, for_each_node};
 use crate::source::Span;
 use crate::typing::program::{Chosen, Setting, SettingValue, Train};
 use crate::typing::tables::Takes;
 
 /// The recipe of a `train` item; `network` is that of its model, where it could be built.
 pub(super) fn recipe<'a>(machine: &mut Machine<'a>, train: &'a Train, network: Option<&Network>) -> Option<Recipe> {
-    let recipe = machine.recipe(train).ok()?;
+    let recipe = machine.recipe(train, network).ok()?;
     if let Some(network) = network {
-        let fits = [machine.data_fits(train, &recipe, network), machine.batch_fits(train, &recipe, network)];
+        let fits = [
+            machine.data_fits(train, &recipe, network),
+            machine.padding_fits(train, &recipe),
+            machine.batch_fits(train, &recipe, network),
+            machine.exemptions_fit(train, &recipe, network),
+        ];
         fits.into_iter().collect::<Run<Vec<()>>>().ok()?;
     }
     Some(recipe)
 }
 
 /// Where a key stands, and what it is set to.
-struct Given<'a> {
-    settings: &'a [Setting],
+pub(super) struct Given<'a> {
+    pub(super) settings: &'a [Setting],
 }
 
 impl<'a> Given<'a> {
-    fn setting(&self, key: &str) -> Option<&'a Setting> {
+    pub(super) fn setting(&self, key: &str) -> Option<&'a Setting> {
         self.settings.iter().find(|s| s.key.name == key)
     }
 
     /// What a key with options is set to.
-    fn options(&self, key: &str) -> Run<&'a [Chosen]> {
+    pub(super) fn options(&self, key: &str) -> Run<&'a [Chosen]> {
         match self.setting(key).map(|s| &s.value) {
             None => Ok(&[]),
             Some(SettingValue::Options(options)) => Ok(options),
@@ -47,18 +52,16 @@ impl<'a> Given<'a> {
 }
 
 impl<'a> Machine<'a> {
-    fn recipe(&mut self, train: &'a Train) -> Run<Recipe> {
+    fn recipe(&mut self, train: &'a Train, network: Option<&Network>) -> Run<Recipe> {
         let given = Given { settings: &train.settings };
         let model = train.name.text.clone();
-        let data = given.option("data").and_then(|d| self.data(d.ok_or(Stop)?));
+        let data = given.option("data").and_then(|d| self.data(&given, d.ok_or(Stop)?, network));
         let loss = given.option("loss").and_then(|l| self.loss(l));
-        let optimizer = given.option("optimizer").and_then(|o| self.optimizer(o.ok_or(Stop)?));
+        let optimizer = given.option("optimizer").and_then(|o| self.optimizer(&given, o.ok_or(Stop)?));
         let schedule = given.options("schedule").and_then(|s| self.schedule(s));
-        let batch_augment = given.options("batch_augment").map(|_| ());
         let epochs = self.size(&given, "epochs");
         let batch = self.size(&given, "batch");
         let seed = self.size(&given, "seed").map(|s| s as u64);
-        batch_augment?;
         if let (Ok(schedule), Ok(epochs)) = (&schedule, &epochs) {
             self.late_steps(&given, schedule, *epochs);
         }
@@ -106,7 +109,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn value_or(&mut self, given: &Given<'a>, key: &str, preset: Option<Value>) -> Run<Value> {
+    pub(super) fn value_or(&mut self, given: &Given<'a>, key: &str, preset: Option<Value>) -> Run<Value> {
         match (given.setting(key), preset) {
             (None, Some(preset)) => Ok(preset),
             _ => self.value(given, key),
@@ -127,46 +130,13 @@ impl<'a> Machine<'a> {
         Ok(value.number().expect("typing makes this a number"))
     }
 
-    fn flag(&mut self, of: &'a Chosen, key: &str) -> Run<bool> {
+    pub(super) fn flag(&mut self, of: &'a Chosen, key: &str) -> Run<bool> {
         let given = Given { settings: &of.settings };
         Ok(matches!(self.value_or(&given, key, preset_of(of.option.keys, key))?, Value::Bool(true)))
     }
 
-    fn args(&mut self, of: &'a Chosen) -> Run<TableArgs> {
+    pub(super) fn args(&mut self, of: &'a Chosen) -> Run<TableArgs> {
         self.table_args(&Frame::default(), of.option.params, &of.args, "")
-    }
-
-    fn data(&mut self, chosen: &'a Chosen) -> Run<Data> {
-        let args = self.args(chosen)?;
-        let set = match chosen.option.name {
-            "digits" => DataSet::Digits,
-            "cifar10" => DataSet::Cifar10 { path: args.text("path") },
-            "synthetic" => DataSet::Synthetic {
-                shape: Shape::new(args.needed("channels"), args.needed("height"), args.needed("width")),
-                classes: args.needed("classes"),
-                images: args.needed("images"),
-            },
-            name => unreachable!("typing lets only options through that run, not {name}"),
-        };
-        let given = Given { settings: &chosen.settings };
-        let mut augment = Vec::new();
-        for part in given.options("augment")? {
-            let args = self.args(part)?;
-            augment.push(match part.option.name {
-                "pad_crop" => Augment::PadCrop { pad: args.needed("pad") },
-                "hflip" => Augment::Hflip,
-                name => unreachable!("typing lets only options through that run, not {name}"),
-            });
-        }
-        if let (Some(setting), Value::Int(1..)) = (
-            given.setting("validation"),
-            self.value_or(&given, "validation", preset_of(chosen.option.keys, "validation"))?,
-        ) {
-            let help = "remove it: this version measures on the test data after each epoch";
-            let message = "holding training data back is not built yet";
-            return Err(self.stop(Problem::error(codes::NOT_YET, setting.span, message, help)));
-        }
-        Ok(Data { set, augment, shuffle: self.flag(chosen, "shuffle")? })
     }
 
     fn loss(&mut self, chosen: Option<&'a Chosen>) -> Run<Loss> {
@@ -176,7 +146,35 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn optimizer(&mut self, chosen: &'a Chosen) -> Run<Sgd> {
+    fn optimizer(&mut self, train: &Given<'a>, chosen: &'a Chosen) -> Run<Optimizer> {
+        let given = Given { settings: &chosen.settings };
+        let rule = match chosen.option.name {
+            "sgd" => self.sgd(chosen)?,
+            "adamw" => UpdateRule::AdamW {
+                beta1: self.real(chosen, "beta1")?,
+                beta2: self.real(chosen, "beta2")?,
+                eps: self.real(chosen, "eps")?,
+            },
+            name => unreachable!("typing lets only options through that run, not {name}"),
+        };
+        let exempt = given.setting("weight_decay").map_or(&[][..], |s| &s.except);
+        let exempt = exempt
+            .iter()
+            .map(|name| match name.text.as_str() {
+                "bn" => Exempt::Norm,
+                "bias" => Exempt::Bias,
+                pattern => Exempt::Pattern(pattern.to_owned()),
+            })
+            .collect();
+        let (lr, weight_decay) = (self.real(chosen, "lr")?, self.real(chosen, "weight_decay")?);
+        let clip = Some(self.real(chosen, "clip")?).filter(|norm| *norm > 0.0);
+        let accumulate = self.size(train, "accumulate")?.try_into().expect("within the bounds of the table");
+        let preset = preset_of(crate::typing::tables::TRAIN_KEYS, "average");
+        let average = self.value_or(train, "average", preset)?.number().filter(|decay| *decay > 0.0);
+        Ok(Optimizer { rule, lr, weight_decay, exempt, clip, accumulate, average })
+    }
+
+    fn sgd(&mut self, chosen: &'a Chosen) -> Run<UpdateRule> {
         let given = Given { settings: &chosen.settings };
         let (momentum, nesterov) = (self.real(chosen, "momentum")?, self.flag(chosen, "nesterov")?);
         if let (true, true, Some(setting)) = (nesterov, momentum == 0.0, given.setting("nesterov")) {
@@ -184,17 +182,7 @@ impl<'a> Machine<'a> {
             let message = "Nesterov's step needs a momentum above 0";
             return Err(self.stop(Problem::error(codes::OUT_OF_RANGE, setting.span, message, help)));
         }
-        let exempt = given.setting("weight_decay").map_or(&[][..], |s| &s.except);
-        let exempt = exempt
-            .iter()
-            .map(|name| match name.text.as_str() {
-                "bn" => Exempt::Norm,
-                "bias" => Exempt::Bias,
-                other => unreachable!("typing lets only the words of the table through, not {other}"),
-            })
-            .collect();
-        let (lr, weight_decay) = (self.real(chosen, "lr")?, self.real(chosen, "weight_decay")?);
-        Ok(Sgd { lr, momentum, nesterov, weight_decay, exempt })
+        Ok(UpdateRule::Sgd { momentum, nesterov })
     }
 
     fn schedule(&mut self, parts: &'a [Chosen]) -> Run<Vec<Schedule>> {
@@ -219,36 +207,26 @@ impl<'a> Machine<'a> {
         Ok(schedule)
     }
 
-    /// The images must have the shape of the model's input, and the model one output a class.
-    fn data_fits(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
-        let set = &recipe.data.set;
-        let place = part_span(train, "data");
-        let mut wrong = Vec::new();
-        if set.shape() != network.input {
-            let shape = set.shape();
-            wrong.push((
-                format!("its images are {shape}, and `{}` takes {}", network.name, network.input),
-                format!("write `input image[{}, {}, {}]`", shape.channels, shape.height, shape.width),
-            ));
+    /// A pattern after `except` must select a parameter.
+    fn exemptions_fit(&mut self, train: &'a Train, recipe: &Recipe, network: &Network) -> Run<()> {
+        let parameters = network.parameters();
+        let optimizer = train.settings.iter().find(|s| s.key.name == "optimizer").map(|s| &s.value);
+        let Some(SettingValue::Options(options)) = optimizer else { return Ok(()) };
+        let names = options.iter().flat_map(|o| &o.settings).flat_map(|s| &s.except);
+        let mut fit = Ok(());
+        for (exempt, name) in recipe.optimizer.exempt.iter().zip(names) {
+            let selects = || parameters.iter().any(|p| p.role != Role::State && exempt.holds(&p.path, p.role));
+            if matches!(exempt, Exempt::Pattern(_)) && !selects() {
+                let message = format!("`{exempt}` selects no parameter");
+                let paths = parameters.iter().map(|p| p.path.as_str());
+                let help = match nearest(&name.text, paths) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("`sdc summary` lists the layers; the first parameter is `{}`", parameters[0].path),
+                };
+                fit = Err(self.stop(Problem::error(codes::SELECTS_NOTHING, name.span, message, help)));
+            }
         }
-        if network.output != Shape::vector(set.classes()) {
-            let output = match network.output {
-                Shape { channels, height: 1, width: 1 } => format!("{channels} outputs"),
-                shape => format!("an output of {shape}"),
-            };
-            wrong.push((
-                format!("it has {} classes, and `{}` has {output}", set.classes(), network.name),
-                format!("end the network in `linear({})`: give the family `classes: {0}`", set.classes()),
-            ));
-        }
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        for (is, help) in wrong {
-            let message = format!("`{}` does not fit the model: {is}", set.name());
-            self.stop(Problem::error(codes::DATA_MISMATCH, place, message, help));
-        }
-        Err(Stop)
+        fit
     }
 
     /// The largest tensor of a batch must stay within the limit.
@@ -270,7 +248,7 @@ impl<'a> Machine<'a> {
 }
 
 /// Where a key of `train` stands, else where `train` names its model.
-fn part_span(train: &Train, key: &str) -> Span {
+pub(super) fn part_span(train: &Train, key: &str) -> Span {
     let setting = train.settings.iter().find(|s| s.key.name == key);
     setting.map_or(train.name.span, |s| match &s.value {
         SettingValue::Options(options) => options.first().map_or(s.span, |o| o.span),
@@ -280,7 +258,7 @@ fn part_span(train: &Train, key: &str) -> Span {
 }
 
 /// What the table says where the text says nothing.
-fn preset_of(keys: &[crate::typing::tables::KeySpec], key: &str) -> Option<Value> {
+pub(super) fn preset_of(keys: &[crate::typing::tables::KeySpec], key: &str) -> Option<Value> {
     match keys.iter().find(|k| k.name == key).map(|k| &k.takes) {
         Some(Takes::Value { param, .. }) => table::preset(param.preset),
         Some(Takes::OneOf(_) | Takes::Several(_)) | None => None,

@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 pub(super) fn kind(op: &Op) -> Kind {
     match op {
-        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => Kind::Source,
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => Kind::Source,
         Op::Conv(_) | Op::ConvToInput { .. } | Op::ConvToWeight(_) => Kind::Contraction,
         Op::AddChannel
         | Op::BatchNorm { .. }
@@ -65,7 +65,15 @@ pub(super) fn kind(op: &Op) -> Kind {
         Op::SumChannel | Op::ChannelMean | Op::ChannelVariance | Op::BatchNormToScale { .. } => Kind::OverBatch,
         Op::Running { .. } => Kind::Channel,
         Op::CrossEntropy { .. } | Op::CrossEntropyBack { .. } => Kind::Loss,
-        Op::SgdMomentum { .. } | Op::SgdStep { .. } => Kind::Update,
+        Op::Accumulate { .. }
+        | Op::SquaredNorm
+        | Op::Clip { .. }
+        | Op::SgdMomentum { .. }
+        | Op::SgdStep { .. }
+        | Op::Moment { .. }
+        | Op::AdamStep { .. }
+        | Op::Average { .. }
+        | Op::Hold { .. } => Kind::Update,
         Op::Output(_) => Kind::Output,
     }
 }

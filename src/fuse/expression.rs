@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decide::operands;
-use super::persistent::{Hyper, feature};
+use super::persistent::feature;
 use crate::graph::op::{GateRef, Op, ScaleOp};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{
@@ -173,7 +173,7 @@ impl Expressions<'_> {
             | Op::Clock
             | Op::Rate
             | Op::Parameter { .. }
-            | Op::Momentum { .. }
+            | Op::Memory { .. }
             | Op::Conv(_)
             | Op::ConvToInput { .. }
             | Op::ConvToWeight(_)
@@ -184,8 +184,15 @@ impl Expressions<'_> {
             | Op::Running { .. }
             | Op::CrossEntropy { .. }
             | Op::CrossEntropyBack { .. }
+            | Op::Accumulate { .. }
+            | Op::SquaredNorm
+            | Op::Clip { .. }
             | Op::SgdMomentum { .. }
             | Op::SgdStep { .. }
+            | Op::Moment { .. }
+            | Op::AdamStep { .. }
+            | Op::Average { .. }
+            | Op::Hold { .. }
             | Op::Output(_)) => unreachable!("{op:?} has a buffer, or a piece of its own"),
         }
     }
@@ -359,24 +366,6 @@ impl Expressions<'_> {
         let mean = self.map.add(first, mean_distance);
         let between = self.map.mul(sum, mean_distance);
         [mean, self.map.sub(squares, between)]
-    }
-
-    /// The optimizer's step for (weight, momentum, gradient): the new momentum and weight.
-    pub(super) fn sgd(&mut self, [weight, momentum, gradient]: [Value; 3], hyper: Hyper) -> [Value; 2] {
-        let (mu, decay) = (self.map.constant(hyper.momentum), self.map.constant(hyper.decay));
-        let decayed = self.map.mul(decay, weight);
-        let gradient = self.map.add(gradient, decayed);
-        let kept = self.map.mul(mu, momentum);
-        let momentum = self.map.add(kept, gradient);
-        let direction = if hyper.nesterov {
-            let ahead = self.map.mul(mu, momentum);
-            self.map.add(gradient, ahead)
-        } else {
-            momentum
-        };
-        let rate = self.map.push(Expr::Param(Param::Rate));
-        let step = self.map.mul(rate, direction);
-        [momentum, self.map.sub(weight, step)]
     }
 
     /// The softmax's parts for an image's logits z: (z - max z, sum of exp of that).

@@ -9,7 +9,8 @@
 //! 4. `need` says behind which gates a value matters, so that a kernel that only serves branches behind a closed gate
 //!    does not run. A piece that matters without them never joins such a kernel; `close` sets the gradients that such
 //!    kernels leave out to 0.
-//! 5. `expression` holds a row an operation: its equation as an expression at one point.
+//! 5. `expression` holds a row an operation: its equation as an expression at one point. `update` holds those of the
+//!    optimizer, whose kernels run last.
 //!
 //! Absences: no rule, layer or family is known here by name; no target.
 
@@ -20,6 +21,7 @@ mod need;
 mod persistent;
 mod piece;
 mod schedule;
+mod update;
 
 pub use persistent::{Persistent, persistent};
 

@@ -1,47 +1,60 @@
-//! The front of the arena: weights, momenta, gradients and running statistics.
+//! The front of the arena: weights, running statistics, what the optimizer keeps of them, gradients.
 //!
-//! All weights that the optimizer treats alike lie together, their momenta and gradients in the same order, so that one
-//! kernel updates them all.
+//! All weights that the optimizer treats alike lie together, what it keeps of them and their gradients in the same order,
+//! so that one kernel updates them all.
 
 use std::collections::BTreeMap;
 
 use crate::graph::op::{ConvGeometry, Op};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Phase};
 use crate::kernel::{Size, Sizes};
+use crate::net::recipe::Memory;
 use crate::net::{Path, Role};
-
-/// What the optimizer does to a weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Hyper {
-    pub(super) momentum: f64,
-    pub(super) decay: f64,
-    pub(super) nesterov: bool,
-}
 
 /// A weight or running statistic.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     /// How it lies there.
     pub(super) size: Size,
-    /// Its place among the weights of its group, or among the statistics.
+    /// Its place among the parameters of its group.
     pub(super) offset: usize,
-    /// Its group; none for a running statistic.
-    pub(super) group: Option<usize>,
+    /// Its group.
+    pub(super) group: usize,
 }
 
-/// Weights that are updated together.
+/// What the optimizer does to a parameter: equal ones are done by one kernel.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Treatment {
+    /// Its operations in their order; none where it leaves the parameter alone.
+    ops: Vec<Op>,
+    /// What it keeps.
+    memories: Vec<Memory>,
+    /// Whether it is a running statistic, which the forward pass itself moves.
+    statistic: bool,
+}
+
+/// Parameters that are treated alike.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// How; none in a network that is not trained.
-    pub(super) hyper: Option<Hyper>,
-    /// Where its weights start.
+    /// One of them, which stands for all.
+    pub(super) like: Path,
+    /// Whether they are running statistics.
+    pub(super) statistics: bool,
+    /// Where they start.
     pub(super) weights: usize,
-    /// Where its momenta start.
-    pub(super) momenta: usize,
-    /// Where its gradients start.
-    pub(super) gradients: usize,
-    /// Floats of each of the three.
+    /// What the optimizer keeps of them, and where that starts.
+    pub(super) memories: Vec<(Memory, usize)>,
+    /// Where their gradients start, if they are trained.
+    pub(super) gradients: Option<usize>,
+    /// Floats of each of these.
     pub(super) len: usize,
+}
+
+impl Group {
+    /// What it is called in names of buffers.
+    pub(super) fn name(&self) -> &'static str {
+        if self.statistics { "statistics" } else { "weights" }
+    }
 }
 
 /// The layout of what outlives a step.
@@ -49,59 +62,57 @@ pub(super) struct Group {
 pub struct Persistent {
     pub(super) entries: BTreeMap<Path, Entry>,
     pub(super) groups: Vec<Group>,
-    pub(super) statistics: usize,
     pub(super) len: usize,
 }
 
-/// Lays out the parameters of a graph; momenta and gradients have a place where it trains them.
+/// Lays out the parameters of a graph; what the optimizer keeps and gradients have a place where it trains them.
 pub fn persistent(graph: &Graph) -> Persistent {
-    let hypers = hypers(graph);
+    let mut treatments = treatments(graph);
     let mut entries = BTreeMap::new();
-    let mut kinds: Vec<Option<Hyper>> = Vec::new();
+    let mut kinds: Vec<(Treatment, Path)> = Vec::new();
     let mut lengths: Vec<usize> = Vec::new();
-    let mut statistics = 0;
     for id in graph.nodes() {
         let Op::Parameter { path, role } = &graph.node(id).op else { continue };
         let size = size(graph, id);
-        if *role == Role::State {
-            entries.insert(path.clone(), Entry { size, offset: statistics, group: None });
-            statistics += size.len(1);
-            continue;
-        }
-        let hyper = hypers.get(path).copied();
-        let group = kinds.iter().position(|k| *k == hyper).unwrap_or_else(|| {
-            kinds.push(hyper);
+        let mut treatment = treatments.remove(path).unwrap_or_default();
+        treatment.statistic = *role == Role::State;
+        let group = kinds.iter().position(|(kind, _)| *kind == treatment).unwrap_or_else(|| {
+            kinds.push((treatment, path.clone()));
             lengths.push(0);
             kinds.len() - 1
         });
-        entries.insert(path.clone(), Entry { size, offset: lengths[group], group: Some(group) });
+        entries.insert(path.clone(), Entry { size, offset: lengths[group], group });
         lengths[group] += size.len(1);
     }
-    let mut end = 0;
-    let mut region = |len: usize| {
-        end += len;
-        end - len
+    let mut len = 0;
+    let mut region = |of: usize| {
+        len += of;
+        len - of
     };
     let starts: Vec<usize> = lengths.iter().map(|len| region(*len)).collect();
-    let statistics = region(statistics);
-    let groups = kinds.iter().zip(lengths).zip(starts).map(|((hyper, len), weights)| {
-        let trained = if hyper.is_some() { len } else { 0 };
-        Group { hyper: *hyper, weights, momenta: region(trained), gradients: region(trained), len }
+    let groups = kinds.into_iter().zip(lengths).zip(starts).map(|(((treatment, like), len), weights)| {
+        let Treatment { ops, memories, statistic: statistics } = treatment;
+        let memories = memories.into_iter().map(|memory| (memory, region(len))).collect();
+        let gradients = (!statistics && !ops.is_empty()).then(|| region(len));
+        Group { like, statistics, weights, memories, gradients, len }
     });
     let groups = groups.collect();
-    Persistent { entries, groups, statistics, len: end }
+    Persistent { entries, groups, len }
 }
 
-/// What the optimizer does to each weight that has an update.
-fn hypers(graph: &Graph) -> BTreeMap<Path, Hyper> {
-    let mut all = BTreeMap::new();
+/// What the optimizer does to each parameter that it changes or keeps something of.
+fn treatments(graph: &Graph) -> BTreeMap<Path, Treatment> {
+    let mut all: BTreeMap<Path, Treatment> = BTreeMap::new();
     for id in graph.nodes() {
-        if let Op::SgdStep { momentum, decay, nesterov } = graph.node(id).op
-            && let Op::Parameter { path, .. } = &graph.node(graph.inputs(id)[0]).op
-        {
-            all.insert(path.clone(), Hyper { momentum, decay, nesterov });
+        let node = graph.node(id);
+        match &node.op {
+            Op::Memory { memory, path } => all.entry(path.clone()).or_default().memories.push(*memory),
+            Op::Rate | Op::SquaredNorm | Op::Output(_) => {}
+            op if node.phase == Phase::Update => all.entry(node.layer.clone()).or_default().ops.push(op.clone()),
+            _ => {}
         }
     }
+    all.values_mut().for_each(|treatment| treatment.memories.sort());
     all
 }
 

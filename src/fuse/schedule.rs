@@ -13,6 +13,7 @@ use crate::kernel::{
     Axis, Buffer, BufferId, Contraction, Domain, Draw, Expr, Lifetime, MapBuilder, Operand, Param, Pass, Place, Plan,
     Size, Slot, Target, Value, When,
 };
+use crate::net::recipe::Memory;
 
 /// For each node the gates that are open wherever its value matters.
 pub(super) type Needs = BTreeMap<NodeId, Vec<Draw>>;
@@ -46,10 +47,16 @@ pub(super) fn schedule(
         }
     }
     schedule.close_gradients();
-    if graph.outputs().keys().any(|output| matches!(output, Output::Momentum(_))) {
-        schedule.update();
-    }
+    schedule.update();
     schedule.finish()
+}
+
+/// Whole regions of a group.
+#[derive(Clone, Debug)]
+pub(super) struct Views {
+    pub(super) weights: BufferId,
+    pub(super) memories: Vec<(Memory, BufferId)>,
+    pub(super) gradients: Option<BufferId>,
 }
 
 pub(super) struct Schedule<'a> {
@@ -60,8 +67,8 @@ pub(super) struct Schedule<'a> {
     pub(super) plan: Plan,
     /// The buffers of stored nodes.
     pub(super) buffers: BTreeMap<NodeId, BufferId>,
-    /// Weights, momenta and gradients of each group that is trained.
-    views: Vec<[BufferId; 3]>,
+    /// The whole regions of each group, where the optimizer does something to it.
+    pub(super) views: Vec<Option<Views>>,
     /// Each plane's mean and sum of squares about it, of the values whose moments are taken.
     moments: BTreeMap<NodeId, [BufferId; 2]>,
     pub(super) kernels: Vec<Open>,
@@ -72,25 +79,27 @@ pub(super) struct Schedule<'a> {
 impl Schedule<'_> {
     fn sources(&mut self) {
         let graph = self.graph;
-        for (number, group) in self.persistent.groups.iter().enumerate() {
-            if group.hyper.is_some() {
-                let parts = [("weights", group.weights), ("momenta", group.momenta), ("gradients", group.gradients)];
-                let views = parts.map(|(name, offset)| {
-                    self.persistent_buffer(format!("{name}[{number}]"), Size::Flat(group.len), offset)
-                });
-                self.views.push(views);
-            }
+        let persistent = self.persistent;
+        for (number, group) in persistent.groups.iter().enumerate() {
+            let view = |schedule: &mut Self, what: &str, offset| {
+                schedule.persistent_buffer(format!("{what}[{number}]"), Size::Flat(group.len), offset)
+            };
+            let changed = group.gradients.is_some() || !group.memories.is_empty();
+            let views = changed.then(|| Views {
+                weights: view(self, group.name(), group.weights),
+                memories: group.memories.iter().map(|(memory, at)| (*memory, view(self, memory.name(), *at))).collect(),
+                gradients: group.gradients.map(|at| view(self, "gradients", at)),
+            });
+            self.views.push(views);
         }
-        for (path, entry) in &self.persistent.entries {
-            let start = entry.group.map_or(self.persistent.statistics, |g| self.persistent.groups[g].weights);
-            let id = self.persistent_buffer(path.to_string(), entry.size, start + entry.offset);
+        for (path, entry) in &persistent.entries {
+            let group = &persistent.groups[entry.group];
+            let id = self.persistent_buffer(path.to_string(), entry.size, group.weights + entry.offset);
             self.plan.slots.insert(Slot::Parameter(path.clone()), id);
-            if let Some(group) = entry.group.map(|g| &self.persistent.groups[g])
-                && group.hyper.is_some()
-            {
-                let name = format!("momentum/{path}");
-                let id = self.persistent_buffer(name, entry.size, group.momenta + entry.offset);
-                self.plan.slots.insert(Slot::Momentum(path.clone()), id);
+            for (memory, start) in &group.memories {
+                let name = format!("{}/{path}", memory.name());
+                let id = self.persistent_buffer(name, entry.size, start + entry.offset);
+                self.plan.slots.insert(Slot::Memory(*memory, path.clone()), id);
             }
         }
         for id in graph.nodes() {
@@ -124,16 +133,15 @@ impl Schedule<'_> {
                 }
                 Output::Gradient(path) => {
                     let entry = &self.persistent.entries[&path];
-                    let group = &self.persistent.groups[entry.group.expect("a gradient is a weight's")];
                     let name = format!("gradient/{path}");
-                    let buffer = match group.hyper {
-                        Some(_) => self.persistent_buffer(name, entry.size, group.gradients + entry.offset),
+                    let buffer = match self.persistent.groups[entry.group].gradients {
+                        Some(start) => self.persistent_buffer(name, entry.size, start + entry.offset),
                         None => self.buffer(name, entry.size, Lifetime::Step),
                     };
                     (Slot::Gradient(path), buffer)
                 }
                 // New values go where the old ones were.
-                Output::Parameter(_) | Output::Momentum(_) => continue,
+                Output::Parameter(_) | Output::Memory(..) => continue,
             };
             self.buffers.insert(node, buffer);
             if let Some(gradient) = gated_gradient(self.graph, node) {
@@ -335,20 +343,6 @@ impl Schedule<'_> {
         }
     }
 
-    /// The optimizer's step: a kernel for all weights that it treats alike. Last, since it overwrites them.
-    fn update(&mut self) {
-        let trained = self.persistent.groups.iter().filter_map(|group| Some((group.len, group.hyper?)));
-        for (number, ((len, hyper), [w, v, g])) in trained.zip(self.views.clone()).enumerate() {
-            let mut e = self.expressions(format!("update[{number}]"), Domain::Flat { len }, BTreeMap::new());
-            let [weight, momentum, gradient] = [w, v, g].map(|id| e.map.load(id, Place::Flat));
-            let [momentum, weight] = e.sgd([weight, momentum, gradient], hyper);
-            e.map.store(Target::Flat(v), momentum);
-            e.map.store(Target::Flat(w), weight);
-            let map = e.map;
-            self.kernels.push(Open::map(When::Always, map));
-        }
-    }
-
     fn feature_piece(
         &mut self,
         name: String,
@@ -418,4 +412,4 @@ impl Schedule<'_> {
 }
 
 /// Set by `Plan::place` when all kernels are known.
-const KERNELS: Lifetime = Lifetime::Kernels { from: 0, to: 0 };
+pub(super) const KERNELS: Lifetime = Lifetime::Kernels { from: 0, to: 0 };

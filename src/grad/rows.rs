@@ -116,7 +116,7 @@ impl Walk<'_> {
             | Op::Target
             | Op::Clock
             | Op::Rate
-            | Op::Momentum { .. }
+            | Op::Memory { .. }
             | Op::CrossEntropy { .. }
             | Op::ChannelMean
             | Op::ChannelVariance
@@ -136,8 +136,15 @@ impl Walk<'_> {
             | Op::CrossEntropyBack { .. }
             | Op::Running { .. }
             | Op::Gated { .. }
+            | Op::Accumulate { .. }
+            | Op::SquaredNorm
+            | Op::Clip { .. }
             | Op::SgdMomentum { .. }
             | Op::SgdStep { .. }
+            | Op::Moment { .. }
+            | Op::AdamStep { .. }
+            | Op::Average { .. }
+            | Op::Hold { .. }
             | Op::Output(_) => unreachable!("{} has no derivative", self.graph.node(node).op),
         }
     }

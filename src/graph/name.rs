@@ -39,7 +39,7 @@ pub(super) fn uncounted(node: &Node) -> String {
         Op::Clock => "clock".to_owned(),
         Op::Rate => "rate".to_owned(),
         Op::Parameter { path, .. } => path.to_string(),
-        Op::Momentum { path } => format!("momentum/{path}"),
+        Op::Memory { memory, path } => format!("{}/{path}", memory.name()),
         Op::Output(output) => format!("output {output}"),
         op => format!("{phase}{}{}", node.layer, part(op, node.phase)),
     }
@@ -54,7 +54,13 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         Op::Scale(_) | Op::ScaleConst { .. } => "/factor",
         Op::Gated { .. } => "/gated",
         Op::SumPixels => "/pixels",
-        Op::SgdMomentum { .. } => "/momentum",
+        Op::Accumulate { .. } => "/gathered",
+        Op::SquaredNorm => "/squared_norm",
+        Op::Clip { .. } => "/clipped",
+        Op::SgdMomentum { .. } | Op::Moment { square: false, .. } => "/momentum",
+        Op::Moment { square: true, .. } => "/square",
+        Op::Average { .. } => "/average",
+        Op::Hold { .. } => "/held",
         // Backward, a sum of what several readers send back.
         Op::Add if phase == Phase::Backward => "/sum",
         Op::Image
@@ -62,7 +68,7 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         | Op::Clock
         | Op::Rate
         | Op::Parameter { .. }
-        | Op::Momentum { .. }
+        | Op::Memory { .. }
         | Op::Conv(_)
         | Op::ConvToInput { .. }
         | Op::ConvToWeight(_)
@@ -91,6 +97,7 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyBack { .. }
         | Op::SgdStep { .. }
+        | Op::AdamStep { .. }
         | Op::Output(_) => "",
     }
 }

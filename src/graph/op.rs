@@ -4,6 +4,7 @@
 //! Notation in the equations: `n` image, `c` channel, `h`, `w` row and column, `m = N H W`; `[C]` a vector a channel;
 //! `dy` the adjoint of the output `y`.
 
+use crate::net::recipe::Memory;
 use crate::net::rule::{Distribution, gate_of};
 use crate::net::{Activation, Draw, Factor, Level, Path, Role, Window};
 
@@ -111,8 +112,8 @@ pub enum Output {
     Gradient(Path),
     /// A parameter's or running statistic's value after the step.
     Parameter(Path),
-    /// A momentum's value after the step.
-    Momentum(Path),
+    /// What the optimizer keeps of a parameter, after the step.
+    Memory(Memory, Path),
 }
 
 /// Whose mean and variance a batch normalisation uses.
@@ -144,9 +145,11 @@ pub enum Op {
         /// What it is to the optimizer.
         role: Role,
     },
-    /// The momentum of a weight.
-    Momentum {
-        /// The weight's name.
+    /// What the optimizer keeps of a parameter.
+    Memory {
+        /// What.
+        memory: Memory,
+        /// The parameter's name.
         path: Path,
     },
 
@@ -301,7 +304,7 @@ pub enum Op {
         dims: [usize; 3],
     },
 
-    // Loss and update.
+    // Loss.
     /// (logits, target): scalar, the mean over n of - sum over c of t'(n,c) log softmax(logits)(n,c), where
     /// t' = (1 - smoothing) t + smoothing / classes.
     CrossEntropy {
@@ -312,6 +315,21 @@ pub enum Op {
     CrossEntropyBack {
         /// Share spread over all classes.
         smoothing: f64,
+    },
+
+    // Update. A group is `every` steps, counted from the first one.
+    /// (gathered, gradient, clock): the mean of the group's gradients so far: gathered + gradient / every, gathered
+    /// counting as 0 in the first step of a group.
+    Accumulate {
+        /// Steps of a group.
+        every: u32,
+    },
+    /// (a, b, …): scalar, the sum of the squares of all elements.
+    SquaredNorm,
+    /// (gradient, s, t, …): the gradient times min(1, norm / sqrt(s + t + …)).
+    Clip {
+        /// The largest norm.
+        norm: f64,
     },
     /// (weight, gradient, momentum): mu momentum + gradient + decay weight.
     SgdMomentum {
@@ -329,6 +347,40 @@ pub enum Op {
         decay: f64,
         /// Which step.
         nesterov: bool,
+    },
+    /// (moment, gradient): beta moment + (1 - beta) gradient, or of the gradient's square.
+    Moment {
+        /// beta.
+        beta: f64,
+        /// Whether it is the second moment.
+        square: bool,
+    },
+    /// (weight, first moment m, second moment v, rate, clock): weight - rate (m a / (sqrt(v b) + eps) + decay weight), where
+    /// a and b are the [bias corrections](crate::net::recipe::bias_correction) of this group's update.
+    AdamStep {
+        /// Of m.
+        beta1: f64,
+        /// Of v.
+        beta2: f64,
+        /// Added to the root.
+        eps: f64,
+        /// Weight decay.
+        decay: f64,
+        /// Steps of a group.
+        every: u32,
+    },
+    /// (average, value, clock): d average + (1 - d) value, d being the [decay](crate::net::recipe::averaging) of this
+    /// group's update.
+    Average {
+        /// The decay that d grows to.
+        decay: f64,
+        /// Steps of a group.
+        every: u32,
+    },
+    /// (new, old, clock): the new value in a step that ends a group, else the old one.
+    Hold {
+        /// Steps of a group.
+        every: u32,
     },
 
     /// (x): x, handed out under a name.

@@ -17,6 +17,7 @@ use std::fmt;
 
 use super::op::{ConvGeometry, GateRef, Op, Output, Type};
 use super::{Graph, Node, NodeId, Phase};
+use crate::net::recipe::Memory;
 use crate::net::{Activation, Role, Window};
 
 impl fmt::Display for Graph {
@@ -41,7 +42,7 @@ fn operand(graph: &Graph, input: NodeId, name: &str, node: &Node) -> String {
     let read = graph.node(input);
     let own = read.layer == node.layer || read.layer.parent().is_some_and(|layer| layer == node.layer);
     match (&read.op, read.phase) {
-        (Op::Parameter { .. } | Op::Momentum { .. }, _) => relative(name, node),
+        (Op::Parameter { .. } | Op::Memory { .. }, _) => relative(name, node),
         (Op::Image | Op::Target | Op::Clock | Op::Rate, _) => name.to_owned(),
         (_, Phase::Update) => relative(name, node),
         // The sum of what several readers send back comes from them, too.
@@ -75,7 +76,10 @@ fn value(name: &str, read: &Node, node: &Node) -> String {
 
 /// A name as a line of `node` writes it: `…/mean` for `LAYER/mean`, `d/….scale` for `d/LAYER.scale`.
 fn relative(name: &str, node: &Node) -> String {
-    let prefix = ["d/", "step/", "momentum/"].into_iter().find(|prefix| name.starts_with(prefix)).unwrap_or("");
+    let prefix = ["d/", "step/", "momentum/", "square/", "gathered/", "average/"]
+        .into_iter()
+        .find(|prefix| name.starts_with(prefix))
+        .unwrap_or("");
     match name[prefix.len()..].strip_prefix(node.layer.as_str()) {
         Some(rest) if rest.is_empty() || rest.starts_with(['.', '/']) => format!("{prefix}…{rest}"),
         _ => name.to_owned(),
@@ -97,7 +101,7 @@ impl fmt::Display for Output {
             Output::Logits => f.write_str("logits"),
             Output::Gradient(path) => write!(f, "d/{path}"),
             Output::Parameter(path) => write!(f, "{path}"),
-            Output::Momentum(path) => write!(f, "momentum/{path}"),
+            Output::Memory(memory, path) => write!(f, "{}/{path}", memory.name()),
         }
     }
 }
@@ -111,7 +115,10 @@ impl fmt::Display for Op {
             Op::Clock => f.write_str("Clock"),
             Op::Rate => f.write_str("Rate"),
             Op::Parameter { role, .. } => write!(f, "Parameter {}", role_name(*role)),
-            Op::Momentum { .. } => f.write_str("Momentum"),
+            Op::Memory { memory: Memory::Momentum, .. } => f.write_str("Momentum"),
+            Op::Memory { memory: Memory::Square, .. } => f.write_str("Square"),
+            Op::Memory { memory: Memory::Gathered, .. } => f.write_str("Gathered"),
+            Op::Memory { memory: Memory::Average, .. } => f.write_str("Average"),
             Op::Conv(g) => write!(f, "Conv {}", Geometry(*g)),
             Op::ConvToInput { geometry, .. } => write!(f, "ConvToInput {}", Geometry(*geometry)),
             Op::ConvToWeight(g) => write!(f, "ConvToWeight {}", Geometry(*g)),
@@ -149,11 +156,22 @@ impl fmt::Display for Op {
             Op::Reshape { .. } => f.write_str("Reshape"),
             Op::CrossEntropy { smoothing } => write!(f, "CrossEntropy smoothing {smoothing}"),
             Op::CrossEntropyBack { smoothing } => write!(f, "CrossEntropyBack smoothing {smoothing}"),
+            Op::Accumulate { every } => write!(f, "Accumulate every {every}"),
+            Op::SquaredNorm => f.write_str("SquaredNorm"),
+            Op::Clip { norm } => write!(f, "Clip norm {norm}"),
             Op::SgdMomentum { momentum, decay } => write!(f, "SgdMomentum momentum {momentum} decay {decay}"),
             Op::SgdStep { momentum, decay, nesterov: true } => {
                 write!(f, "SgdStep nesterov momentum {momentum} decay {decay}")
             }
             Op::SgdStep { nesterov: false, .. } => f.write_str("SgdStep"),
+            Op::Moment { beta, square: false } => write!(f, "Moment beta {beta}"),
+            Op::Moment { beta, square: true } => write!(f, "Moment of squares beta {beta}"),
+            Op::AdamStep { beta1, beta2, eps, decay, every } => {
+                write!(f, "AdamStep betas {beta1} {beta2} eps {eps} decay {decay}")?;
+                grouped(f, *every)
+            }
+            Op::Average { decay, every } => write!(f, "Average decay {decay}").and_then(|()| grouped(f, *every)),
+            Op::Hold { every } => f.write_str("Hold").and_then(|()| grouped(f, *every)),
             Op::Output(_) => f.write_str("Output"),
         }
     }
@@ -161,6 +179,11 @@ impl fmt::Display for Op {
 
 fn unless(f: &mut fmt::Formatter<'_>, gates: &[GateRef]) -> fmt::Result {
     gates.iter().try_for_each(|GateRef { site, draw, .. }| write!(f, " unless {site}#{draw} is 0"))
+}
+
+/// Steps of a group, where there are several.
+fn grouped(f: &mut fmt::Formatter<'_>, every: u32) -> fmt::Result {
+    if every == 1 { Ok(()) } else { write!(f, " every {every}") }
 }
 
 fn role_name(role: Role) -> &'static str {

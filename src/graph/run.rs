@@ -8,6 +8,7 @@ use super::array::Array;
 use super::op::{Op, Output};
 use super::{Graph, NodeId};
 use crate::net::Path;
+use crate::net::recipe::Memory;
 
 /// What a step starts from. What the graph has no source for may be left empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +25,8 @@ pub struct Inputs {
     pub rate: f64,
     /// Weights and running statistics.
     pub parameters: BTreeMap<Path, Vec<f64>>,
-    /// Momenta, by the weight's path.
-    pub momenta: BTreeMap<Path, Vec<f64>>,
+    /// What the optimizer keeps, by the parameter's path.
+    pub memories: BTreeMap<(Memory, Path), Vec<f64>>,
 }
 
 /// What a step hands out.
@@ -56,7 +57,7 @@ impl Graph {
         let image = ids.iter().find(|&&id| self.node(id).op == Op::Image);
         let images = image.map_or(1, |&id| inputs.images.len() / self.node(id).ty.elements());
         assert!(images > 0, "a step needs an image");
-        let state = |states: &BTreeMap<Path, Vec<f64>>, path: &Path| match states.get(path) {
+        let state = |values: Option<&Vec<f64>>, path: &Path| match values {
             Some(values) => values.clone(),
             None => panic!("the inputs lack {path}"),
         };
@@ -70,8 +71,8 @@ impl Graph {
                     vec![low.into(), high.into(), inputs.step.into(), images as f64]
                 }
                 Op::Rate => vec![inputs.rate],
-                Op::Parameter { path, .. } => state(&inputs.parameters, path),
-                Op::Momentum { path } => state(&inputs.momenta, path),
+                Op::Parameter { path, .. } => state(inputs.parameters.get(path), path),
+                Op::Memory { memory, path } => state(inputs.memories.get(&(*memory, path.clone())), path),
                 _ => continue,
             };
             let array = Array::new(&node.ty, images, values);

@@ -15,7 +15,7 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
     }
     let same_as_first = |ty: &Type| equal(ty, inputs[0]);
     Ok(match op {
-        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => {
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => {
             return Err("is a source: its type follows from nothing".to_owned());
         }
         Op::Conv(g) => conv(*g, inputs)?,
@@ -30,13 +30,13 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
         Op::BatchNormToInput { .. } => channel_operands(inputs[0], &inputs[2..]).and(same_as_first(inputs[1]))?,
         Op::Running { .. } => {
             expect(!inputs[0].batch && inputs[0].dims.len() == 1, "a running statistic is a number a channel")?;
-            equal(inputs[2], &Type::fixed(&[4])).and(same_as_first(inputs[1]))?
+            clock(inputs[2]).and(same_as_first(inputs[1]))?
         }
 
         Op::Act(_) | Op::ScaleConst { .. } | Op::Shift { .. } => feature(inputs[0]).map(|_| inputs[0].clone())?,
         Op::ActBack(_) | Op::Add => same_as_first(inputs[1])?,
-        Op::Gated { .. } => equal(inputs[1], &Type::fixed(&[4])).map(|_| inputs[0].clone())?,
-        Op::Scale(_) => equal(inputs[1], &Type::fixed(&[4])).and(feature(inputs[0])).map(|_| inputs[0].clone())?,
+        Op::Gated { .. } => clock(inputs[1]).map(|_| inputs[0].clone())?,
+        Op::Scale(_) => clock(inputs[1]).and(feature(inputs[0])).map(|_| inputs[0].clone())?,
         Op::Mul => {
             let [c, ..] = feature(inputs[0])?;
             same_as_first(inputs[1]).or(equal(inputs[1], &Type::feature(c, 1, 1)))?;
@@ -77,8 +77,20 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
 
         Op::CrossEntropy { .. } => same_as_first(inputs[1]).and(vector(inputs[0])).map(|_| Type::scalar())?,
         Op::CrossEntropyBack { .. } => same_as_first(inputs[1]).and(vector(inputs[0]))?,
+        Op::Accumulate { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2]))?,
+        Op::SquaredNorm => Type::scalar(),
+        Op::Clip { .. } => {
+            inputs[1..].iter().try_for_each(|ty| equal(ty, &Type::scalar()).map(|_| ()))?;
+            expect(inputs.len() > 1, "a norm is missing").map(|()| inputs[0].clone())?
+        }
         Op::SgdMomentum { .. } => weights_alike(&inputs[..3])?,
         Op::SgdStep { .. } => equal(inputs[3], &Type::scalar()).and(weights_alike(&inputs[..3]))?,
+
+        Op::Moment { .. } => weights_alike(&inputs[..2])?,
+        Op::AdamStep { .. } => {
+            equal(inputs[3], &Type::scalar()).and(clock(inputs[4])).and(weights_alike(&inputs[..3]))?
+        }
+        Op::Average { .. } | Op::Hold { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2]))?,
 
         Op::Output(_) => inputs[0].clone(),
     })
@@ -91,10 +103,10 @@ impl Op {
     }
 }
 
-/// How many inputs an operation has; none for `Concat`, which takes any.
+/// How many inputs an operation has; none for those that take any number.
 fn arity(op: &Op) -> Option<usize> {
     Some(match op {
-        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => 0,
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => 0,
         Op::SumChannel
         | Op::ChannelMean
         | Op::Act(_)
@@ -124,12 +136,13 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::Mul
         | Op::MaxPoolBack(_)
         | Op::CrossEntropy { .. }
-        | Op::CrossEntropyBack { .. } => 2,
-        Op::Running { .. } | Op::SgdMomentum { .. } => 3,
+        | Op::CrossEntropyBack { .. }
+        | Op::Moment { .. } => 2,
+        Op::Running { .. } | Op::Accumulate { .. } | Op::SgdMomentum { .. } | Op::Average { .. } | Op::Hold { .. } => 3,
         Op::BatchNormToScale { .. } | Op::SgdStep { .. } => 4,
-        Op::BatchNorm { .. } => 5,
+        Op::BatchNorm { .. } | Op::AdamStep { .. } => 5,
         Op::BatchNormToInput { .. } => 7,
-        Op::Concat => return None,
+        Op::Concat | Op::SquaredNorm | Op::Clip { .. } => return None,
     })
 }
 
@@ -198,6 +211,10 @@ fn feature(ty: &Type) -> Result<[usize; 3], String> {
         (true, &[c, h, w]) => Ok([c, h, w]),
         _ => Err(format!("reads {ty}, not a feature map")),
     }
+}
+
+fn clock(ty: &Type) -> Result<Type, String> {
+    equal(ty, &Type::fixed(&[4]))
 }
 
 fn vector(ty: &Type) -> Result<Type, String> {

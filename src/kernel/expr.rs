@@ -5,6 +5,7 @@
 //! order of operations (see `codegen`).
 
 use super::BufferId;
+use crate::net::recipe::{Every, averaging, bias_correction};
 use crate::net::{Level, Window};
 use crate::num::draw::{self, Stream};
 
@@ -73,12 +74,44 @@ pub enum Expr {
 }
 
 /// A number that is known when a step starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Param {
     /// The learning rate.
     Rate,
     /// N.
     Batch,
+    /// 1 where the step begins a group, else 0.
+    Begins(Every),
+    /// 1 where the step ends a group, else 0.
+    Ends(Every),
+    /// The [bias correction](bias_correction) of a mean that decays by `beta`.
+    Correction {
+        /// Of the mean.
+        beta: f64,
+        /// What makes an update.
+        every: Every,
+    },
+    /// The [decay](averaging) of a moving average.
+    Averaging {
+        /// What it grows to.
+        decay: f64,
+        /// What makes an update.
+        every: Every,
+    },
+}
+
+impl Param {
+    /// The number in a step (from 0) on `batch` images.
+    pub fn value(self, batch: usize, step: u32, rate: f32) -> f32 {
+        match self {
+            Param::Rate => rate,
+            Param::Batch => batch as f32,
+            Param::Begins(every) => f32::from(u8::from(every.begins(step))),
+            Param::Ends(every) => f32::from(u8::from(every.ends(step))),
+            Param::Correction { beta, every } => bias_correction(beta, every.updates(step)) as f32,
+            Param::Averaging { decay, every } => averaging(decay, every.updates(step)) as f32,
+        }
+    }
 }
 
 /// Which element of a buffer belongs to a point.
@@ -88,9 +121,9 @@ pub enum Place {
     Point,
     /// `[n][c]`: one a plane.
     Plane,
-    /// `[c]`.
+    /// `[c]`; of a flat array's sixteen lanes.
     Channel,
-    /// `[i]`, of a flat array.
+    /// `[i]`, of a flat array: its sixteen lanes are channels, what follows them pixels.
     Flat,
     /// `[n][c - by][h][w]`; 0 where c - by is none of the buffer's `channels`.
     Moved {
@@ -341,7 +374,7 @@ impl Expr {
                 Place::Point | Place::Moved { .. } | Place::Reshaped { .. } => Axes::ALL,
                 Place::Plane => plane,
                 Place::Channel => Axes::NONE.with(Axis::Channels),
-                Place::Flat => Axes::NONE.with(Axis::Pixels),
+                Place::Flat => Axes::NONE.with(Axis::Channels).with(Axis::Pixels),
             },
             Expr::Gather { .. } => Axes::ALL,
             Expr::Draw(draw) => match draw.level {

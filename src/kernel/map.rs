@@ -70,6 +70,8 @@ pub enum Target {
     Channel(BufferId),
     /// `[i]` of a flat buffer.
     Flat(BufferId),
+    /// `[task]` of a flat buffer: sixteen lanes for all elements of a task of a flat array, each joined on its own.
+    Chunk(BufferId),
     /// `[h][w]` of the tile that the caller hands over: the map is a contraction's prologue.
     Tile,
 }
@@ -78,7 +80,12 @@ impl Target {
     /// The buffer, unless it is the caller's tile.
     pub fn buffer(self) -> Option<BufferId> {
         match self {
-            Target::Point(b) | Target::Plane(b) | Target::Image(b) | Target::Channel(b) | Target::Flat(b) => Some(b),
+            Target::Point(b)
+            | Target::Plane(b)
+            | Target::Image(b)
+            | Target::Channel(b)
+            | Target::Flat(b)
+            | Target::Chunk(b) => Some(b),
             Target::Tile => None,
         }
     }
@@ -252,7 +259,7 @@ impl Map {
                     matches!(d, Domain::Feature { .. })
                 }
                 (Expr::Load { at: Place::Flat, .. }, d) => matches!(d, Domain::Flat { .. }),
-                (Expr::Load { at: Place::Plane | Place::Channel, .. }, d) => !matches!(d, Domain::Flat { .. }),
+                (Expr::Load { at: Place::Plane, .. }, d) => !matches!(d, Domain::Flat { .. }),
                 _ => true,
             };
             if !place_ok {
@@ -262,14 +269,14 @@ impl Map {
             if let Expr::Reduce { over, op, .. } = expr {
                 let allowed = match self.domain {
                     Domain::Channel { .. } => *over == Axis::Batch,
-                    Domain::Feature { .. } | Domain::Image { .. } | Domain::Flat { .. } => {
-                        Some(*over) == self.domain.inner()
-                    }
+                    Domain::Feature { .. } | Domain::Image { .. } => Some(*over) == self.domain.inner(),
+                    // The sixteen lanes are its channels.
+                    Domain::Flat { .. } => matches!(over, Axis::Pixels | Axis::Channels),
                 };
                 if !allowed {
                     return fail(format!("value {i} joins over an axis that a task does not hold"));
                 }
-                if after_reduce[i] && matches!(self.domain, Domain::Feature { .. }) {
+                if after_reduce[i] && matches!(self.domain, Domain::Feature { .. } | Domain::Flat { .. }) {
                     return fail(format!("value {i} needs a second pass over memory"));
                 }
                 // The first pixel is known before the pass.
@@ -285,6 +292,7 @@ impl Map {
                 (Target::Image(_), Domain::Image { .. }) => !set.has(Axis::Channels),
                 (Target::Channel(_), Domain::Channel { .. }) => !set.has(Axis::Batch),
                 (Target::Flat(_), Domain::Flat { .. }) => true,
+                (Target::Chunk(_), Domain::Flat { .. }) => !set.has(Axis::Pixels),
                 _ => false,
             };
             if !fits {

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Contraction, Draw, Map, When, all_among, contraction::Sizes, padded};
+use super::{Contraction, Draw, Expr, Map, Param, When, all_among, contraction::Sizes, padded};
 use crate::net::Path;
+use crate::net::recipe::Memory;
 
 /// Names a buffer of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +66,8 @@ pub enum Slot {
     Logits,
     /// A weight or running statistic.
     Parameter(Path),
-    /// The momentum of a weight.
-    Momentum(Path),
+    /// What the optimizer keeps of a parameter.
+    Memory(Memory, Path),
     /// The gradient of a weight.
     Gradient(Path),
 }
@@ -200,19 +201,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The number of the first kernel that changes a momentum: the optimizer's begin there. As many as there are kernels
-    /// where nothing is trained.
+    /// The number of the first kernel that changes what the optimizer keeps of parameters: no kernel before it changes a
+    /// weight, since the optimizer keeps something of each. As many as there are kernels where nothing is trained.
     pub fn update(&self) -> usize {
         let place = |buffer: &Buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch);
-        let momenta: Vec<_> = self
+        let kept: Vec<_> = self
             .slots
             .iter()
-            .filter(|(slot, _)| matches!(slot, Slot::Momentum(_)))
+            .filter(|(slot, _)| matches!(slot, Slot::Memory(..)))
             .map(|(_, id)| place(self.buffer(*id)))
             .collect();
         let changes = |kernel: &Kernel| {
             let mut written = kernel.writes().into_iter().map(|id| place(self.buffer(id)));
-            written.any(|a| momenta.iter().any(|b| a.start < b.end && b.start < a.end))
+            written.any(|a| kept.iter().any(|b| a.start < b.end && b.start < a.end))
         };
         self.kernels.iter().position(changes).unwrap_or(self.kernels.len())
     }
@@ -225,6 +226,19 @@ impl Plan {
     /// The buffer of a slot.
     pub fn slot(&self, slot: &Slot) -> Option<BufferId> {
         self.slots.get(slot).copied()
+    }
+
+    /// The numbers of the step that its maps read, each once, in order.
+    pub fn params(&self) -> Vec<Param> {
+        let mut params = Vec::new();
+        for expr in self.kernels.iter().flat_map(Kernel::maps).flat_map(|map| &map.exprs) {
+            if let Expr::Param(param) = expr
+                && !params.contains(param)
+            {
+                params.push(*param);
+            }
+        }
+        params
     }
 
     /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:

@@ -7,6 +7,7 @@ use super::{
     Binary, Body, BufferId, Contraction, Distribution, Domain, Draw, Expr, Gather, Map, Operand, Param, Pass, Place,
     Plan, ReduceOp, Target, Unary, Value, When,
 };
+use crate::net::recipe::Every;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,11 +105,24 @@ fn body(f: &mut fmt::Formatter<'_>, plan: &Plan, map: &Map, indent: &str) -> fmt
             Target::Image(id) => format!("{}[n]", buffer(plan, id)),
             Target::Channel(id) => format!("{}[c]", buffer(plan, id)),
             Target::Flat(id) => format!("{}[i]", buffer(plan, id)),
+            Target::Chunk(id) => format!("{}[task]", buffer(plan, id)),
             Target::Tile => "tile[h, w]".to_owned(),
         };
         writeln!(f, "{indent}{target} = {}", printer.text[store.value.index()].0)?;
     }
     Ok(())
+}
+
+/// A number of the step.
+fn number(param: Param) -> String {
+    match param {
+        Param::Rate => "rate".to_owned(),
+        Param::Batch => "N".to_owned(),
+        Param::Begins(Every(every)) => format!("begins({every})"),
+        Param::Ends(Every(every)) => format!("ends({every})"),
+        Param::Correction { beta, every: Every(every) } => format!("correction({beta}, {every})"),
+        Param::Averaging { decay, every: Every(every) } => format!("averaging({decay}, {every})"),
+    }
 }
 
 struct Printer<'a> {
@@ -128,8 +142,7 @@ impl Printer<'_> {
         let plain = |v: Value| self.text[v.index()].0.clone();
         match expr {
             Expr::Const(x) => (format!("{x:?}"), *x >= 0.0),
-            Expr::Param(Param::Rate) => ("rate".to_owned(), true),
-            Expr::Param(Param::Batch) => ("N".to_owned(), true),
+            Expr::Param(param) => (number(*param), true),
             Expr::Load { buffer: id, at } => {
                 let name = buffer(self.plan, *id);
                 let place = match at {

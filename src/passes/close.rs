@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::op::{GateRef, Op, Type};
-use crate::graph::{Compiler, Graph, LuminalGraph, NodeId, Phase, ToIdsMut};
-use crate::net::{Activation, Path};
+use crate::graph::op::{GateRef, Op};
+use crate::graph::{Compiler, Graph, LuminalGraph, NodeId, ToIdsMut};
+use crate::net::Activation;
 
 /// Puts [`Op::Gated`] wherever a value that a gate makes 0 is read by one that it does not make 0.
 ///
@@ -47,19 +47,13 @@ fn close(graph: &mut Graph) {
             }
         }
         for (gates, readers) in exits {
-            let clock = clock(graph);
+            let clock = super::clock(graph);
             let node = graph.node(id);
             let (phase, layer, span) = (node.phase, node.layer.clone(), node.span);
             let gated = graph.add_in(phase, Op::Gated { gates }, &[id, clock], layer, span);
             readers.into_iter().for_each(|reader| graph.redirect(reader, id, gated));
         }
     }
-}
-
-/// The one clock of the graph; a gate is drawn, so there is one.
-fn clock(graph: &mut Graph) -> NodeId {
-    let clock = graph.find_source(&Op::Clock);
-    clock.unwrap_or_else(|| graph.source(Phase::Forward, Op::Clock, Type::fixed(&[4]), Path::root(), None))
 }
 
 /// The gates any of whose 0 makes the result 0, given those of the inputs.
@@ -100,11 +94,18 @@ fn zero(op: &Op, inputs: &[&[GateRef]]) -> Vec<GateRef> {
         | Op::Running { .. }
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyBack { .. }
+        | Op::Accumulate { .. }
+        | Op::SquaredNorm
+        | Op::Clip { .. }
         | Op::SgdMomentum { .. }
         | Op::SgdStep { .. }
+        | Op::Moment { .. }
+        | Op::AdamStep { .. }
+        | Op::Average { .. }
+        | Op::Hold { .. }
         | Op::Output(_) => Vec::new(),
         // Sources.
-        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => Vec::new(),
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => Vec::new(),
     }
 }
 

@@ -141,6 +141,19 @@ pub fn role(rule: Rule) -> Role {
     }
 }
 
+/// Where a pair stands in the parsed stretch, up to its last token: a rule whose last part is left out has matched the
+/// blanks and comments before that part as well.
+pub fn extent(pair: &Pair<'_, Rule>) -> std::ops::Range<usize> {
+    let mut last = pair.clone();
+    // The digits inside a number are no token of their own.
+    while !matches!(last.as_rule(), Rule::int | Rule::number)
+        && let Some(inner) = last.clone().into_inner().last()
+    {
+        last = inner;
+    }
+    pair.as_span().start()..last.as_span().end()
+}
+
 /// The parts of a pair that the tree is made of, marks left out.
 pub struct Parts<'i> {
     pairs: Pairs<'i, Rule>,

@@ -1,11 +1,13 @@
 //! Text to tree. A text is taken apart into tokens (`scan`), split into items (`items`), each item is checked for
 //! its nesting (`limits`), matched by pest against `grammar/sd.pest` (`grammar`) and built into the tree
-//! (`build`); where it does not match, `explain` says so in people's words.
+//! (`build`); where it does not match, `explain` says so in people's words. `fmt` gives a text its one style.
 //!
 //! Absences: no layer, rule or option is known here by name; no other module sees pest.
 
 mod build;
+pub mod context;
 mod explain;
+mod fmt;
 mod grammar;
 mod items;
 mod limits;
@@ -16,6 +18,7 @@ pub mod tree;
 use pest::Parser;
 
 pub use self::explain::{FORMS, foreign_word};
+pub use self::fmt::{WIDTH, format};
 
 use self::build::Builder;
 use self::explain::{Place, Wanted};

@@ -455,7 +455,7 @@ pub struct Entry {
     pub args: Vec<Arg>,
     /// What follows the key, with a colon or without: `epochs 300`, `lr: 0.5`, `data cifar10`, `loss cross_entropy(…)`.
     pub value: Option<Expr>,
-    /// The names after `except`.
+    /// The words and path patterns after `except`, patterns without white space.
     pub except: Vec<Name>,
     /// The options in braces; none if there are no braces.
     pub body: Vec<Entry>,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::data::{Batch, Images, Pass};
 use crate::device::Engine;
+use crate::diag::Failure;
 use crate::num::float;
 
 /// What a network scores on images.
@@ -17,39 +18,47 @@ pub struct Evaluation {
 
 /// Runs the test-time network, whose factors are the derived ones, over all images in their order; `each` gets an image's
 /// class and logits, and may end it.
+///
+/// # Errors
+/// An image file that cannot be read any more.
 pub fn classify(
     engine: &mut dyn Engine,
     images: &Images,
     batch: usize,
     mut each: impl FnMut(u32, &[f32]) -> ControlFlow<()>,
-) -> ControlFlow<()> {
+) -> Result<ControlFlow<()>, Failure> {
     let pass = Pass::plain(images, batch);
     let mut filled = Batch::default();
     for number in 0..pass.batches() {
-        pass.fill(number, &mut filled);
+        pass.fill(number, &mut filled)?;
         let logits = engine.logits(&filled.images);
         for (row, &label) in logits.chunks_exact(images.classes).zip(&filled.labels) {
-            each(label, row)?;
+            if each(label, row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
     }
-    ControlFlow::Continue(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// What the test-time network scores on all images; none where `go_on` says so, asked after each.
+///
+/// # Errors
+/// An image file that cannot be read any more.
 pub fn evaluate(
     engine: &mut dyn Engine,
     images: &Images,
     batch: usize,
     go_on: &mut dyn FnMut() -> bool,
-) -> Option<Evaluation> {
+) -> Result<Option<Evaluation>, Failure> {
     let (mut loss, mut right) = (0.0, 0usize);
     let ended = classify(engine, images, batch, |label, logits| {
         loss += cross_entropy(logits, label as usize);
         right += usize::from(largest(logits) == label as usize);
         if go_on() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
+    })?;
     let count = images.len() as f64;
-    ended.is_continue().then(|| Evaluation { loss: loss / count, accuracy: right as f64 / count })
+    Ok(ended.is_continue().then(|| Evaluation { loss: loss / count, accuracy: right as f64 / count }))
 }
 
 /// What a network scores on images, class by class.
@@ -85,7 +94,10 @@ impl Assessment {
 }
 
 /// What the test-time network scores on all images, class by class.
-pub fn assess(engine: &mut dyn Engine, images: &Images, batch: usize) -> Assessment {
+///
+/// # Errors
+/// An image file that cannot be read any more.
+pub fn assess(engine: &mut dyn Engine, images: &Images, batch: usize) -> Result<Assessment, Failure> {
     let confusion = vec![vec![0; images.classes]; images.classes];
     let mut assessment = Assessment { confusion, five: 0, loss: 0.0 };
     let _ = classify(engine, images, batch, |label, logits| {
@@ -94,8 +106,8 @@ pub fn assess(engine: &mut dyn Engine, images: &Images, batch: usize) -> Assessm
         assessment.five += u64::from(rank(logits, class) < 5);
         assessment.loss += cross_entropy(logits, class);
         ControlFlow::Continue(())
-    });
-    assessment
+    })?;
+    Ok(assessment)
 }
 
 /// How many classes come before this one: with larger logits, or as large and earlier.

@@ -5,6 +5,7 @@
 //! first times the kernel's pixels; groups count as the weight's own dimensions have them.
 
 use crate::device::{Engine, State};
+use crate::net::recipe::Memory;
 use crate::net::{Init, Network, Parameter, ParameterInit};
 use crate::num::draw::{self, Stream};
 
@@ -34,12 +35,21 @@ pub fn initial(parameter: &Parameter, seed: u64) -> Vec<f32> {
     }
 }
 
-/// Sets every state of an engine to its start: weights drawn, statistics and momenta as defined.
+/// Sets every state of an engine to its start: weights drawn, statistics as defined, moving averages as what they are
+/// of, the rest of what the optimizer keeps 0.
 pub fn initialise(engine: &mut dyn Engine, network: &Network, seed: u64) {
     for parameter in network.parameters() {
-        engine.write(&State::Parameter(parameter.path.clone()), &initial(&parameter, seed));
-    }
-    for entry in super::states(network).into_iter().filter(|entry| matches!(entry.state, State::Momentum(_))) {
-        engine.write(&entry.state, &vec![0.0; entry.elements()]);
+        let values = initial(&parameter, seed);
+        engine.write(&State::Parameter(parameter.path.clone()), &values);
+        for memory in Memory::ALL {
+            let state = State::Memory(memory, parameter.path.clone());
+            let start = match memory {
+                Memory::Average => values.clone(),
+                Memory::Momentum | Memory::Square | Memory::Gathered => vec![0.0; values.len()],
+            };
+            if engine.has(&state) {
+                engine.write(&state, &start);
+            }
+        }
     }
 }

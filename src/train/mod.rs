@@ -4,6 +4,7 @@
 //! run writes the same bytes. All that changes with the steps is the engine's states and a [`Progress`].
 //! Absences: no graph, no kernel, no terminal (an [`Observer`] sees the run and shows it).
 
+mod average;
 mod checkpoint;
 mod evaluate;
 mod events;
@@ -13,7 +14,7 @@ mod init;
 mod metrics;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Checkpoints, Found, Progress, Record, save, states};
+pub use checkpoint::{Checkpoint, Checkpoints, Entry, Found, Progress, Record, save, states};
 pub use evaluate::{Assessment, Evaluation, assess, classify, evaluate, largest};
 pub use events::Events;
 pub use folder::{Lock, RunFolder};

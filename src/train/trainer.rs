@@ -5,10 +5,11 @@
 
 use std::path::PathBuf;
 
+use super::average::{averaged, start_averages};
 use super::checkpoint::{Checkpoint, Checkpoints, Progress, Record};
 use super::failure::{cannot_write, diverged, not_finite};
 use super::{EpochMetrics, RunFolder, evaluate, initialise};
-use crate::data::{Batch, Pass, Splits};
+use crate::data::{Batch, Feed, Splits};
 use crate::device::Engine;
 use crate::diag::{Failure, codes};
 use crate::disk::{Disk, replace_text};
@@ -95,9 +96,6 @@ pub struct Trainer<'a> {
     progress: Progress,
     steps_per_epoch: u64,
     steps: u64,
-    batch: Batch,
-    /// The epoch that is under way, and its images' order.
-    pass: Option<(usize, Pass<'a>)>,
     /// Steps done and images seen at the last checkpoint.
     saved: Option<(u64, u64)>,
     /// Why the last checkpoint is not there.
@@ -129,6 +127,7 @@ impl<'a> Trainer<'a> {
             Start::Weights(weights) => {
                 initialise(engine, job.network, job.recipe.seed);
                 weights.restore_weights(engine);
+                start_averages(engine, job.network);
             }
             Start::Resumed(checkpoint) => {
                 job.belongs(checkpoint)?;
@@ -136,19 +135,7 @@ impl<'a> Trainer<'a> {
                 progress = checkpoint.record.progress.clone();
             }
         }
-        let batch = Batch::default();
-        Ok(Trainer {
-            job,
-            engine,
-            disk,
-            progress,
-            steps_per_epoch,
-            steps,
-            batch,
-            pass: None,
-            saved: None,
-            unsaved: None,
-        })
+        Ok(Trainer { job, engine, disk, progress, steps_per_epoch, steps, saved: None, unsaved: None })
     }
 
     /// How far it has come.
@@ -161,33 +148,43 @@ impl<'a> Trainer<'a> {
     /// whenever the observer asks; the best epoch's checkpoint.
     ///
     /// # Errors
-    /// A number that is not finite; a disk that fails at the start or at the last checkpoint. The checkpoints before
+    /// A number that is not finite; an image file that cannot be read any more; a disk that fails at the start or at the last checkpoint. The checkpoints before
     /// are still there.
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Ended, Failure> {
         let program = folder.program();
         replace_text(self.disk, &program, self.job.program).map_err(|e| cannot_write(&program, &e))?;
         let mut files = Files { metrics: folder.metrics(), checkpoints: folder.checkpoints() };
         self.checkpoint(&mut files)?;
-        let ended = loop {
+        let Job { recipe, data, .. } = self.job;
+        let ended = std::thread::scope(|scope| {
+            let steps = self.progress.step..self.steps;
+            let mut feed = Feed::start(scope, &data.train, recipe, steps, Feed::workers(&data.train));
+            self.steps(&mut feed, &mut files, observer)
+        })?;
+        self.save(&mut files, observer)?;
+        self.unsaved.take().map_or(Ok(ended), Err)
+    }
+
+    /// Steps, and what comes between them, to the end or until the observer asks for it.
+    fn steps(&mut self, feed: &mut Feed, files: &mut Files, observer: &mut dyn Observer) -> Result<Ended, Failure> {
+        loop {
             match observer.asked() {
                 Asked::GoOn => {}
-                Asked::Save => self.save(&mut files, observer)?,
-                Asked::Stop => break Ended::Stopped,
+                Asked::Save => self.save(files, observer)?,
+                Asked::Stop => return Ok(Ended::Stopped),
             }
             if self.epoch_is_over() {
-                let Some(row) = self.evaluate(observer)? else { break Ended::Stopped };
+                let Some(row) = self.evaluate(observer)? else { return Ok(Ended::Stopped) };
                 (self.progress.loss_sum, self.progress.images) = (0.0, 0);
                 self.progress.metrics.0.push(row);
                 observer.epoch(&row);
-                self.save(&mut files, observer)?;
+                self.save(files, observer)?;
             } else if self.progress.step < self.steps {
-                self.step(observer)?;
+                self.step(feed, observer)?;
             } else {
-                break Ended::Finished;
+                return Ok(Ended::Finished);
             }
-        };
-        self.save(&mut files, observer)?;
-        self.unsaved.take().map_or(Ok(ended), Err)
+        }
     }
 
     /// Whether all steps of an epoch are done that is not yet reported.
@@ -196,21 +193,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// One step.
-    fn step(&mut self, observer: &mut dyn Observer) -> Result<(), Failure> {
-        let Job { recipe, data, .. } = self.job;
+    fn step(&mut self, feed: &mut Feed, observer: &mut dyn Observer) -> Result<(), Failure> {
+        let Job { recipe, .. } = self.job;
         let step = self.progress.step;
         let epoch = (step / self.steps_per_epoch) as usize + 1;
-        let pass = match self.pass.take() {
-            Some((number, pass)) if number == epoch => pass,
-            Some(_) | None => Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, epoch as u32),
-        };
-        pass.fill((step % self.steps_per_epoch) as usize, &mut self.batch);
-        self.pass = Some((epoch, pass));
+        let Batch { images, targets, labels } = feed.take()?.expect("a feed holds the batch of every step");
         let rate = recipe.rate(step, self.steps_per_epoch);
-        let Batch { images, targets, labels } = &self.batch;
-        let loss = self.engine.train_step(images, targets, recipe.seed, step as u32, rate as f32);
+        let loss = self.engine.train_step(&images, &targets, recipe.seed, step as u32, rate as f32);
         if !loss.is_finite() {
-            let place = self.engine.first_not_finite(images, targets, recipe.seed, step as u32, rate as f32);
+            let place = self.engine.first_not_finite(&images, &targets, recipe.seed, step as u32, rate as f32);
             return Err(diverged(step + 1, epoch, rate, place.as_deref()));
         }
         self.progress.step += 1;
@@ -225,7 +216,9 @@ impl<'a> Trainer<'a> {
         let Job { recipe, data, .. } = self.job;
         let Progress { step, loss_sum, images, .. } = self.progress;
         let mut go_on = || observer.asked() != Asked::Stop;
-        let Some(test) = evaluate(self.engine, &data.test, recipe.batch, &mut go_on) else { return Ok(None) };
+        let test =
+            averaged(self.engine, self.job.network, |engine| evaluate(engine, &data.test, recipe.batch, &mut go_on))?;
+        let Some(test) = test else { return Ok(None) };
         if !test.loss.is_finite() {
             return Err(not_finite(step, "the test images' loss"));
         }

@@ -152,7 +152,8 @@ impl Checker<'_> {
     fn exceptions(&mut self, key: &'static KeySpec, words: &[&'static str], entry: &Entry) -> Vec<Name> {
         let mut kept = Vec::new();
         for name in &entry.except {
-            if words.contains(&name.text.as_str()) {
+            let is_path = !words.is_empty() && name.text.contains(['.', '[', '*']);
+            if is_path || words.contains(&name.text.as_str()) {
                 kept.push(name.clone());
                 continue;
             }
@@ -162,7 +163,7 @@ impl Checker<'_> {
             };
             let help = match words {
                 [] => "remove `except`".to_owned(),
-                _ => format!("it can except {}", listed(words)),
+                _ => format!("it can except {}, or a path pattern such as `stem.*` or `**.conv[0]`", listed(words)),
             };
             self.problems.push(Problem::error(codes::UNKNOWN_KEY, name.span, message, help));
         }
@@ -225,7 +226,7 @@ impl Checker<'_> {
         body: &[Entry],
     ) -> Option<Chosen> {
         let Some(option) = options.iter().find(|o| o.name == name.text) else {
-            let known: Vec<&str> = options.iter().filter(|o| o.runs).map(|o| o.name).collect();
+            let known: Vec<&str> = options.iter().map(|o| o.name).collect();
             let message = format!("`{}` knows no `{}`", key.name, name.text);
             let problem = Problem::error(codes::UNKNOWN_KEY, name.span, message, "");
             self.problems.push(match tables::meant(&name.text, known.iter().copied()) {
@@ -234,17 +235,8 @@ impl Checker<'_> {
             });
             return None;
         };
-        if !option.runs {
-            let running: Vec<&str> = options.iter().filter(|o| o.runs).map(|o| o.name).collect();
-            let message = format!("`{}` is not built yet", option.name);
-            let help = match running[..] {
-                [] => format!("remove it: this version has no `{}`", key.name),
-                _ => format!("this version runs {}", listed(&running)),
-            };
-            self.problems.push(Problem::error(codes::NOT_YET, name.span, message, help));
-        }
         let args: Args = self.table_args(&Scope::new(0), (option.name, option.params), name.span, args, false);
         let settings = self.settings(option.keys, body, option.name, name.span);
-        option.runs.then_some(Chosen { option, args, settings, span: name.span })
+        Some(Chosen { option, args, settings, span: name.span })
     }
 }

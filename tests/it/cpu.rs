@@ -9,8 +9,8 @@ use sdc::grad::Differentiate;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::lower::{Mode, lower};
-use sdc::net::recipe::{Exempt, Loss, Sgd};
-use sdc::net::{Activation, ConvOp, Level, Network, Role, Shape};
+use sdc::net::recipe::{Exempt, Loss, Memory, Optimizer, UpdateRule};
+use sdc::net::{Activation, ConvOp, Level, Network, Shape};
 use sdc::passes::{Close, Sweep, Update};
 
 use super::graph::build::*;
@@ -21,9 +21,9 @@ const TOLERANCE: f64 = 2e-5;
 const FLOOR: f64 = 5e-2;
 
 /// The training graph and the test graph.
-pub fn graphs(network: &Network, sgd: &Sgd, loss: Loss) -> (Graph, Graph) {
+pub fn graphs(network: &Network, optimizer: &Optimizer, loss: Loss) -> (Graph, Graph) {
     let mut train = lower(network, Mode::Train { loss });
-    train.luminal.compile((Differentiate, Close, Update { sgd: sgd.clone() }, Sweep), ());
+    train.luminal.compile((Differentiate, Close, Update { optimizer: optimizer.clone() }, Sweep), ());
     train.verify().expect("a training graph is valid");
     (train, lower(network, Mode::Test))
 }
@@ -47,8 +47,11 @@ pub(super) fn single(values: &[f64]) -> Vec<f32> {
 pub(super) fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
     for p in network.parameters() {
         engine.write(&State::Parameter(p.path.clone()), &single(&inputs.parameters[&p.path]));
-        if p.role != Role::State {
-            engine.write(&State::Momentum(p.path.clone()), &single(&inputs.momenta[&p.path]));
+        for memory in Memory::ALL {
+            let state = State::Memory(memory, p.path.clone());
+            if engine.has(&state) {
+                engine.write(&state, &single(&inputs.memories[&(memory, p.path.clone())]));
+            }
         }
     }
 }
@@ -74,17 +77,25 @@ pub(super) fn rounded(network: &Network, images: usize) -> Inputs {
     round(&mut inputs.targets);
     inputs.rate = f64::from(inputs.rate as f32);
     inputs.parameters.values_mut().for_each(round);
-    for (path, momentum) in &mut inputs.momenta {
-        *momentum = normal(&format!("momentum/{path}"), momentum.len());
-        round(momentum);
+    for ((memory, path), values) in &mut inputs.memories {
+        *values = normal(&format!("{}/{path}", memory.name()), values.len());
+        if *memory == Memory::Square {
+            values.iter_mut().for_each(|x| *x *= *x);
+        }
+        round(values);
     }
     inputs
 }
 
 /// One step and one test pass for a batch of `images` on an engine made for `batch`.
-fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images: usize) {
-    let (mut train, mut test) = graphs(network, sgd, Loss { smoothing });
-    let inputs = rounded(network, images);
+fn check_with(network: &Network, optimizer: &Optimizer, smoothing: f64, batch: usize, images: usize) {
+    check_at(network, optimizer, smoothing, [batch, images], 0);
+}
+
+/// The same at a step.
+fn check_at(network: &Network, optimizer: &Optimizer, smoothing: f64, [batch, images]: [usize; 2], step: u32) {
+    let (mut train, mut test) = graphs(network, optimizer, Loss { smoothing });
+    let inputs = Inputs { step, ..rounded(network, images) };
     let mut engine = engine(&train, &test, batch, 2);
     set(&mut engine, network, &inputs);
     let logits = engine.logits(&single(&inputs.images));
@@ -98,7 +109,7 @@ fn check_with(network: &Network, sgd: &Sgd, smoothing: f64, batch: usize, images
             Output::Logits => engine.training_logits(images.len() / network.input.elements()),
             Output::Gradient(path) => engine.gradient(path),
             Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-            Output::Momentum(path) => engine.read(&State::Momentum(path.clone())),
+            Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
         };
         agree(&name.to_string(), &got, wanted);
     }
@@ -271,13 +282,40 @@ fn post_activation_blocks_partial_batch_smoothing_and_exemptions() {
         s.global_avg_pool().linear(4);
     });
     for (nesterov, exempt) in [(true, vec![]), (false, vec![Exempt::Norm, Exempt::Bias])] {
-        check_with(&network, &Sgd { nesterov, exempt, ..sgd() }, 0.1, 8, 3);
+        let rule = UpdateRule::Sgd { momentum: 0.9, nesterov };
+        check_with(&network, &Optimizer { rule, exempt, ..sgd() }, 0.1, 8, 3);
+    }
+}
+
+/// Every optimizer with everything beside it, in a step that ends a group and in one that does not. Eighteen channels leave
+/// lanes of padding, of which the norm must know nothing; the wide layer takes the norm over several chunks.
+#[test]
+fn optimizers_clipping_accumulation_and_averages() {
+    let network = network(Shape::new(3, 5, 5), |s| {
+        s.conv(18, 3, 1).bn().relu().global_avg_pool().linear(1100).relu().linear(17);
+    });
+    let adamw = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-6 };
+    let plain = Optimizer { exempt: vec![Exempt::Norm, Exempt::Pattern("**.linear[1]".into())], ..sgd() };
+    let adam = Optimizer { rule: adamw, ..plain.clone() };
+    for optimizer in [plain, adam] {
+        for (clip, accumulate, average) in [
+            (None, 1, None),
+            (Some(0.1), 1, None),
+            (Some(1e9), 1, None),
+            (Some(0.1), 3, Some(0.9)),
+            (None, 2, Some(0.5)),
+        ] {
+            let optimizer = Optimizer { clip, accumulate, average, ..optimizer.clone() };
+            for step in [0, 5] {
+                check_at(&network, &optimizer, 0.0, [4, 4], step);
+            }
+        }
     }
 }
 
 /// A hash of everything that a run of some steps leaves.
-fn fingerprint(network: &Network, threads: usize) -> u64 {
-    let (train, test) = graphs(network, &sgd(), PLAIN);
+fn fingerprint(network: &Network, optimizer: &Optimizer, threads: usize) -> u64 {
+    let (train, test) = graphs(network, optimizer, PLAIN);
     let mut engine = engine(&train, &test, 9, threads);
     let inputs = inputs(network, 9);
     set(&mut engine, network, &inputs);
@@ -310,6 +348,10 @@ fn any_number_of_threads_gives_the_same_bits() {
         }
         s.bn().relu().global_avg_pool().linear(4);
     });
-    let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(|threads| (threads, fingerprint(&network, threads))).into();
-    assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
+    let clipped = Optimizer { clip: Some(0.1), accumulate: 2, average: Some(0.9), ..sgd() };
+    for optimizer in [sgd(), clipped] {
+        let hash = |threads| (threads, fingerprint(&network, &optimizer, threads));
+        let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(hash).into();
+        assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
+    }
 }

@@ -3,23 +3,25 @@
 use std::fs;
 use std::path::Path;
 
-use sdc::data::{Batch, Images, Pass, Scale, cifar10, load};
+use sdc::data::cifar::{CIFAR10, Layout};
+use sdc::data::{Batch, Images, Pass, Pixels, Scale, load};
 use sdc::diag::codes;
 use sdc::net::Shape;
-use sdc::net::recipe::{Augment, Data, DataSet};
+use sdc::net::recipe::{Augment, Data, DataSet, Fill};
 use sdc::num::draw::Stream;
 
 fn data(augment: Vec<Augment>, shuffle: bool) -> Data {
-    Data { set: DataSet::Digits, augment, shuffle }
+    Data { augment, shuffle, ..Data::plain(DataSet::Digits) }
 }
 
 #[test]
 fn digits_are_split_as_documented() {
-    let digits = load(&DataSet::Digits, 0).expect("inside the binary");
+    let digits = load(&Data::plain(DataSet::Digits), 0).expect("inside the binary");
     assert_eq!((digits.train.len(), digits.test.len()), (1498, 299));
     for images in [&digits.train, &digits.test] {
-        assert_eq!(images.pixels.len(), images.len() * 64);
-        assert!(images.pixels.iter().all(|&v| v <= 16) && images.labels.iter().all(|&label| label < 10));
+        let Pixels::Held(pixels) = &images.pixels else { panic!("digits are in memory") };
+        assert_eq!(pixels.len(), images.len() * 64);
+        assert!(pixels.iter().all(|&v| v <= 16) && images.labels.iter().all(|&label| label < 10));
     }
     // The table's first rows are the digits 0 to 5; row 5 is the first for test.
     assert_eq!(digits.train.labels[..6], [0, 1, 2, 3, 4, 6]);
@@ -29,9 +31,9 @@ fn digits_are_split_as_documented() {
 
 #[test]
 fn digits_are_normalised_by_their_own_mean_and_deviation() {
-    let digits = load(&DataSet::Digits, 0).expect("inside the binary");
+    let digits = load(&Data::plain(DataSet::Digits), 0).expect("inside the binary");
     let mut batch = Batch::default();
-    Pass::plain(&digits.train, 1498).fill(0, &mut batch);
+    Pass::plain(&digits.train, 1498).fill(0, &mut batch).expect("images in memory");
     let count = batch.images.len() as f64;
     let mean = batch.images.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
     let square = batch.images.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / count;
@@ -40,7 +42,7 @@ fn digits_are_normalised_by_their_own_mean_and_deviation() {
 
 #[test]
 fn a_pass_sees_every_image_once_and_ends_in_a_partial_batch() {
-    let digits = load(&DataSet::Digits, 0).expect("inside the binary");
+    let digits = load(&Data::plain(DataSet::Digits), 0).expect("inside the binary");
     let data = data(vec![], true);
     let pass = Pass::training(&digits.train, &data, 64, 3, 1);
     assert_eq!(pass.batches(), 24);
@@ -48,9 +50,9 @@ fn a_pass_sees_every_image_once_and_ends_in_a_partial_batch() {
     order.sort_unstable();
     assert!(order.into_iter().eq(0..1498));
     let mut batch = Batch::default();
-    pass.fill(0, &mut batch);
+    pass.fill(0, &mut batch).expect("images in memory");
     assert_eq!((batch.labels.len(), batch.images.len(), batch.targets.len()), (64, 64 * 64, 64 * 10));
-    pass.fill(23, &mut batch);
+    pass.fill(23, &mut batch).expect("images in memory");
     assert_eq!((batch.labels.len(), batch.images.len(), batch.targets.len()), (26, 26 * 64, 26 * 10));
     for (row, &label) in batch.targets.chunks_exact(10).zip(&batch.labels) {
         assert!(row.iter().enumerate().all(|(i, &t)| t == if i == label as usize { 1.0 } else { 0.0 }));
@@ -59,7 +61,7 @@ fn a_pass_sees_every_image_once_and_ends_in_a_partial_batch() {
 
 #[test]
 fn an_epoch_has_an_order_of_its_own_given_by_seed_and_number() {
-    let digits = load(&DataSet::Digits, 0).expect("inside the binary");
+    let digits = load(&Data::plain(DataSet::Digits), 0).expect("inside the binary");
     let shuffling = data(vec![], true);
     let order = |seed, epoch| Pass::training(&digits.train, &shuffling, 64, seed, epoch).order().to_vec();
     assert_eq!(order(0, 1), order(0, 1));
@@ -78,7 +80,7 @@ fn small_image() -> Images {
     Images {
         shape: Shape::new(2, 2, 3),
         classes: 1,
-        pixels: vec![1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16],
+        pixels: Pixels::Held(vec![1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]),
         labels: vec![0],
         scale: vec![Scale { mean: 0.0, deviation: 1.0 }; 2],
     }
@@ -87,7 +89,7 @@ fn small_image() -> Images {
 fn augmented(augment: Vec<Augment>, epoch: u32) -> Vec<f32> {
     let (images, data) = (small_image(), data(augment, false));
     let mut batch = Batch::default();
-    Pass::training(&images, &data, 1, 5, epoch).fill(0, &mut batch);
+    Pass::training(&images, &data, 1, 5, epoch).fill(0, &mut batch).expect("images in memory");
     batch.images
 }
 
@@ -121,10 +123,10 @@ fn crops_lie_at_every_place_within_the_padding() {
         let word = Stream::of_path("data.pad_crop").word(5, epoch, 0);
         let place = ((u64::from(word) * 25) >> 32) as isize;
         let (row, column) = (place / 5 - 2, place % 5 - 2);
-        let cropped = augmented(vec![Augment::PadCrop { pad: 2 }], epoch);
+        let cropped = augmented(vec![Augment::PadCrop { pad: 2, fill: Fill::Zeros }], epoch);
         let flipped = Stream::of_path("data.hflip").word(5, epoch, 0) < 1 << 31;
-        let flipped_after = augmented(vec![Augment::PadCrop { pad: 2 }, Augment::Hflip], epoch);
-        let flipped_before = augmented(vec![Augment::Hflip, Augment::PadCrop { pad: 2 }], epoch);
+        let flipped_after = augmented(vec![Augment::PadCrop { pad: 2, fill: Fill::Zeros }, Augment::Hflip], epoch);
+        let flipped_before = augmented(vec![Augment::Hflip, Augment::PadCrop { pad: 2, fill: Fill::Zeros }], epoch);
         for h in 0..2 {
             for w in 0..3 {
                 let at = (3 * h + w) as usize;
@@ -157,7 +159,7 @@ fn what_one_crop_cuts_off_no_later_crop_brings_back() {
     for epoch in 1..=200 {
         let (first, second) = (offset("data.pad_crop", epoch), offset("data.pad_crop[1]", epoch));
         let expected = crop(&crop(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], first.0, first.1), second.0, second.1);
-        let twice = augmented(vec![Augment::PadCrop { pad: 1 }; 2], epoch);
+        let twice = augmented(vec![Augment::PadCrop { pad: 1, fill: Fill::Zeros }; 2], epoch);
         assert_eq!(twice[..6], expected, "{first:?} then {second:?}");
     }
 }
@@ -171,15 +173,20 @@ pub fn write_cifar(folder: &Path, records: usize) {
     }
 }
 
+/// The layout of CIFAR-10 with smaller files.
+pub fn small_cifar(records: usize) -> Layout {
+    CIFAR10.of(records, records)
+}
+
 #[test]
 fn cifar10_is_read_in_its_binary_layout() {
     let folder = tempfile::tempdir().expect("a folder");
     write_cifar(folder.path(), 12);
-    let splits = cifar10::read(folder.path(), 12).expect("whole files");
+    let splits = small_cifar(12).read(folder.path()).expect("whole files");
     assert_eq!((splits.train.len(), splits.test.len()), (60, 12));
     assert_eq!(splits.test.labels, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
     let mut batch = Batch::default();
-    Pass::plain(&splits.test, 5).fill(1, &mut batch);
+    Pass::plain(&splits.test, 5).fill(1, &mut batch).expect("images in memory");
     // Image 5, first green pixel: byte 1 + 1024 of its record.
     assert_eq!(batch.images[1024], ((5 + 1025) as u8 as f32 - 123.0) / 62.1);
 }
@@ -193,24 +200,24 @@ fn damaged_cifar10_files_are_refused_with_file_record_and_offset() {
         let mut bytes = fs::read(&file).expect("it was just written");
         damage(&mut bytes);
         fs::write(&file, bytes).expect("a file is written");
-        let failure = cifar10::read(folder.path(), 3).expect_err("it is damaged");
+        let failure = small_cifar(3).read(folder.path()).expect_err("it is damaged");
         assert_eq!(failure.code, codes::DATA_DAMAGED);
         assert!(failure.message.contains("data_batch_3.bin"), "{failure}");
-        assert!(failure.help.contains("cifar-10-binary.tar.gz"), "{failure}");
+        assert!(failure.help.contains("sdc data get cifar10"), "{failure}");
         failure.message
     };
     assert!(refused(&|bytes| bytes.truncate(3073 + 100)).contains("ends in record 1, at byte 3173"));
     assert!(refused(&|bytes| bytes.truncate(0)).contains("ends in record 0, at byte 0"));
-    assert!(refused(&|bytes| bytes.push(0)).contains("goes on after record 2, to byte 9220"));
+    assert!(refused(&|bytes| bytes.push(0)).contains("goes on after record 2, at byte 9219"));
     assert!(refused(&|bytes| bytes[3073 * 2] = 10).contains("record 2, at byte 6146, is of class 10"));
     fs::remove_file(&file).expect("it is there");
-    let missing = cifar10::read(folder.path(), 3).expect_err("it is gone");
+    let missing = small_cifar(3).read(folder.path()).expect_err("it is gone");
     assert!(missing.message.contains("data_batch_3.bin"));
 }
 
 #[test]
 fn synthetic_images_follow_their_classes_and_the_seed() {
-    let set = DataSet::Synthetic { shape: Shape::new(2, 4, 4), classes: 3, images: 30 };
+    let set = Data::plain(DataSet::Synthetic { shape: Shape::new(2, 4, 4), classes: 3, images: 30 });
     let splits = load(&set, 1).expect("nothing to read");
     assert_eq!((splits.train.len(), splits.test.len()), (30, 6));
     assert_eq!(splits, load(&set, 1).expect("nothing to read"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sdc::net::recipe::{Augment, DataSet, Exempt, Schedule};
+use sdc::net::recipe::{Augment, DataSet, Exempt, Fill, Schedule, UpdateRule};
 use sdc::net::rule::Distribution;
 use sdc::net::{Factor, Level, Network, Recipe};
 
@@ -213,11 +213,11 @@ fn recipe(sets: &[&str]) -> Recipe {
 fn a_recipe_is_what_the_text_says() {
     let recipe = recipe(&[]);
     assert_eq!(recipe.data.set, DataSet::Digits);
-    assert_eq!(recipe.data.augment, [Augment::PadCrop { pad: 1 }, Augment::Hflip]);
+    assert_eq!(recipe.data.augment, [Augment::PadCrop { pad: 1, fill: Fill::Zeros }, Augment::Hflip]);
     assert!(!recipe.data.shuffle);
     assert_eq!(recipe.loss.smoothing, 0.1);
     let sgd = &recipe.optimizer;
-    assert_eq!((sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay), (0.5, 0.9, true, 1e-4));
+    assert_eq!((sgd.rule, sgd.lr, sgd.weight_decay), (UpdateRule::Sgd { momentum: 0.9, nesterov: true }, 0.5, 1e-4));
     assert_eq!(sgd.exempt, [Exempt::Norm, Exempt::Bias]);
     assert_eq!(recipe.schedule.len(), 3);
     assert_eq!((recipe.epochs, recipe.batch, recipe.seed), (10, 64, 0));
@@ -230,7 +230,10 @@ fn values_from_the_command_line_are_checked_like_text() {
     let parts = recipe(&["train.schedule.steps.factor=0.2", "train.loss.smoothing=0"]);
     assert_eq!(parts.schedule[1], Schedule::Steps { after: vec![5, 8], factor: 0.2 });
     assert_eq!(parts.loss.smoothing, 0.0);
-    assert_eq!(recipe(&["train.data.augment.pad_crop.pad=2"]).data.augment[0], Augment::PadCrop { pad: 2 });
+    assert_eq!(
+        recipe(&["train.data.augment.pad_crop.pad=2"]).data.augment[0],
+        Augment::PadCrop { pad: 2, fill: Fill::Zeros }
+    );
     let deeper = build_with(DIGITS, &Files(&[]), None, &["model.depth=26"]);
     assert_eq!(deeper.network().residuals, 12);
     for (set, code) in [
@@ -281,11 +284,12 @@ fn any_value_of_train_is_set_by_its_path() {
     assert_eq!(recipe(&["train.schedule.warmup.epochs=2"]).schedule[2], Schedule::Warmup { epochs: 2 });
     assert_eq!(recipe(&["train.schedule.cosine.per=step"]).schedule[2], Schedule::Cosine { per_step: true });
     let augment = |sets: &[&str]| recipe(sets).data.augment;
-    assert_eq!(augment(&["train.data.augment.pad_crop=2"]), [Augment::PadCrop { pad: 2 }]);
-    assert_eq!(augment(&["train.data.augment.pad_crop.pad=2"]), [Augment::PadCrop { pad: 2 }]);
+    assert_eq!(augment(&["train.data.augment.pad_crop=2"]), [Augment::PadCrop { pad: 2, fill: Fill::Zeros }]);
+    assert_eq!(augment(&["train.data.augment.pad_crop.pad=2"]), [Augment::PadCrop { pad: 2, fill: Fill::Zeros }]);
     assert_eq!(recipe(&["train.loss.smoothing=0.1"]).loss.smoothing, 0.1, "what the text leaves out");
     assert!(!recipe(&["train.data.shuffle=false"]).data.shuffle);
-    assert_eq!(recipe(&["train.optimizer.momentum=0.9", "train.optimizer.momentum=0.8"]).optimizer.momentum, 0.8);
+    let rule = recipe(&["train.optimizer.momentum=0.9", "train.optimizer.momentum=0.8"]).optimizer.rule;
+    assert_eq!(rule, UpdateRule::Sgd { momentum: 0.8, nesterov: false });
     let images = |sets: &[&str]| match recipe(sets).data.set {
         DataSet::Synthetic { images, .. } => images,
         other => panic!("{other:?}"),

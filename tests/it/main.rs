@@ -1,5 +1,6 @@
 //! The one test binary, a file an area; `tests/README.md` says what is where.
 
+mod augment;
 mod bench;
 mod bombs;
 mod changes;
@@ -8,13 +9,17 @@ mod config;
 mod counts;
 mod cpu;
 mod data;
+mod data_files;
+mod diagram;
 mod disk;
 mod draws;
 mod elaborate;
 mod explain;
+mod fmt;
 mod fuzz;
 mod graph;
 mod hand;
+mod lsp;
 mod mistakes;
 mod mistakes_planted;
 mod mutate;
@@ -24,8 +29,10 @@ mod program;
 mod rules;
 mod runs;
 mod skip;
+mod snapshots;
 mod stdlib;
 mod support;
 mod syntax;
 mod tidy;
+mod tools;
 mod train;

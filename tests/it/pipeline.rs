@@ -9,6 +9,7 @@ use sdc::device::{Engine, State};
 use sdc::driver;
 use sdc::elaborate::Built;
 use sdc::graph::{Inputs, op};
+use sdc::net::recipe::Memory;
 use sdc::net::{Recipe, Role};
 use sdc::train::initialise;
 
@@ -64,11 +65,13 @@ fn worst_gradient(text: &str, sets: &[&str]) -> f64 {
     let mut inputs = Inputs { seed: recipe.seed, step: 0, rate: 0.1, ..Inputs::default() };
     for p in network.parameters() {
         inputs.parameters.insert(p.path.clone(), wide(engine.read(&State::Parameter(p.path.clone()))));
-        inputs.momenta.insert(p.path.clone(), vec![0.0; p.elements() as usize]);
+        inputs.memories.insert((Memory::Momentum, p.path.clone()), vec![0.0; p.elements() as usize]);
     }
-    let data = data::load(&recipe.data.set, recipe.seed).expect("synthetic images need no file");
+    let data = data::load(&recipe.data, recipe.seed).expect("synthetic images need no file");
     let mut batch = Batch::default();
-    Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, 1).fill(0, &mut batch);
+    Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, 1)
+        .fill(0, &mut batch)
+        .expect("images in memory");
     (inputs.images, inputs.targets) = (wide(batch.images.clone()), wide(batch.targets.clone()));
     let loss = engine.train_step(&batch.images, &batch.targets, inputs.seed, inputs.step, 0.1);
     let outputs = graphs.train.as_mut().expect("the program trains").run(&inputs);
@@ -93,18 +96,18 @@ fn fingerprint(text: &str, sets: &[&str], threads: usize, steps: u32) -> u64 {
     let (network, recipe) = built(text, sets);
     let mut engine = driver::compile(driver::plans(&driver::graphs(&network, Some(&recipe)), recipe.batch), threads);
     initialise(&mut engine, &network, recipe.seed);
-    let data = data::load(&recipe.data.set, recipe.seed).expect("synthetic images need no file");
+    let data = data::load(&recipe.data, recipe.seed).expect("synthetic images need no file");
     let mut batch = Batch::default();
     let mut bytes = Vec::new();
     for step in 0..steps {
         let pass = Pass::training(&data.train, &recipe.data, recipe.batch, recipe.seed, 1);
-        pass.fill(step as usize % pass.batches(), &mut batch);
+        pass.fill(step as usize % pass.batches(), &mut batch).expect("images in memory");
         let loss = engine.train_step(&batch.images, &batch.targets, recipe.seed, step, 0.05);
         assert!(loss.is_finite());
         bytes.extend(loss.to_le_bytes());
     }
     for p in network.parameters() {
-        let momentum = (p.role != Role::State).then(|| State::Momentum(p.path.clone()));
+        let momentum = (p.role != Role::State).then(|| State::Memory(Memory::Momentum, p.path.clone()));
         for state in [State::Parameter(p.path)].into_iter().chain(momentum) {
             bytes.extend(engine.read(&state).into_iter().flat_map(f32::to_le_bytes));
         }

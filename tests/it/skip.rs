@@ -8,7 +8,7 @@ use sdc::fuse;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::kernel::{Body, Pass, Plan, When};
-use sdc::net::recipe::Sgd;
+use sdc::net::recipe::{Memory, Optimizer, UpdateRule};
 use sdc::net::{Activation, Level, Network, Role, Rule, Shape};
 
 use super::cpu::{agree, engine, graphs, rounded, set, single};
@@ -183,7 +183,7 @@ fn bits(network: &Network, engine: &mut CpuEngine) -> Vec<(String, Vec<u32>)> {
     for p in network.parameters() {
         keep(p.path.to_string(), engine.read(&State::Parameter(p.path.clone())));
         if p.role != Role::State {
-            keep(format!("momentum of {}", p.path), engine.read(&State::Momentum(p.path.clone())));
+            keep(format!("momentum of {}", p.path), engine.read(&State::Memory(Memory::Momentum, p.path.clone())));
         }
     }
     found
@@ -217,7 +217,7 @@ fn step(network: &Network, train: &mut Graph, engine: &mut CpuEngine, inputs: &I
             Output::Logits => engine.training_logits(images.len() / network.input.elements()),
             Output::Gradient(path) => engine.gradient(path),
             Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-            Output::Momentum(path) => engine.read(&State::Momentum(path.clone())),
+            Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
         };
         assert!(got.iter().all(|x| x.is_finite()), "{name}");
         agree(&name.to_string(), &got, &wanted);
@@ -294,7 +294,7 @@ fn a_plan_that_reads_what_a_closed_gate_leaves_out_is_refused() {
 #[test]
 fn a_closed_branch_decays_and_may_hold_anything() {
     let (_, network) = networks().into_iter().find(|(name, _)| *name == "basic").expect("one of the networks");
-    let plain = Sgd { nesterov: false, ..sgd() };
+    let plain = Optimizer { rule: UpdateRule::Sgd { momentum: 0.9, nesterov: false }, ..sgd() };
     let (mut train, test) = graphs(&network, &plain, PLAIN);
     let mut engine = engine(&train, &test, BATCH, 2);
     let mut inputs = rounded(&network, BATCH);
@@ -306,9 +306,9 @@ fn a_closed_branch_decays_and_may_hold_anything() {
         let Output::Gradient(path) = name else { continue };
         if in_branch(path.as_str()) {
             assert!(values.iter().all(|x| x.to_bits() == 0), "{path}");
-            let (weights, momenta) = (&inputs.parameters[path], &inputs.momenta[path]);
+            let (weights, momenta) = (&inputs.parameters[path], &inputs.memories[&(Memory::Momentum, path.clone())]);
             let wanted: Vec<f64> = momenta.iter().zip(weights).map(|(v, w)| 0.9 * v + 0.01 * w).collect();
-            agree(&format!("momentum of {path}"), &found[&Output::Momentum(path.clone())], &wanted);
+            agree(&format!("momentum of {path}"), &found[&Output::Memory(Memory::Momentum, path.clone())], &wanted);
         }
     }
     // Not a number in the branch: it is not computed, in the graph's meaning as on the engine.

@@ -41,6 +41,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("train", &["source", "diag", "num", "disk", "net", "data", "device"]),
     // rim
     ("driver", BELOW_DRIVER),
+    ("diagram", &["net"]),
+    ("lsp", &["source", "diag", "syntax", "stdlib", "resolve", "typing", "docs", "net", "driver"]),
+    ("snapshot", &["diag", "driver"]),
     ("bench", &["diag", "num", "net", "kernel", "data", "device", "train", "driver"]),
     ("cli", BELOW_CLI),
     ("main", &["cli"]),
@@ -74,11 +77,11 @@ const BELOW_DRIVER: &[&str] = &[
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
     "source", "diag", "num", "disk", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
-    "train", "driver", "bench",
+    "train", "driver", "diagram", "lsp", "snapshot", "bench",
 ];
 
 /// Codes that no stage reports yet.
-const UNUSED_CODES: &[&str] = &[];
+const UNUSED_CODES: &[&str] = &["NOT_YET"];
 
 /// Every Rust file of `src`, by its path from there, with its text.
 fn sources() -> BTreeMap<PathBuf, String> {

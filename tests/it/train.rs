@@ -8,7 +8,7 @@ use sdc::data::{Splits, load};
 use sdc::device::{Engine, State};
 use sdc::diag::{Failure, codes};
 use sdc::disk::SystemDisk;
-use sdc::net::recipe::{Augment, Data, DataSet, Loss, Schedule, Sgd};
+use sdc::net::recipe::{Data, DataSet, Loss, Memory, Optimizer, Schedule};
 use sdc::net::{Init, LayerOp, Network, Parameter, ParameterInit, Path, Recipe, Role, Shape};
 use sdc::num::draw::{Stream, normal_pair};
 use sdc::num::float;
@@ -58,7 +58,8 @@ impl Engine for Regression {
         }
         for (name, gradient) in gradients {
             let path = Path::from("linear[0]").child(name);
-            let momentum = self.states.get_mut(&State::Momentum(path.clone())).expect("it was initialised");
+            let momentum =
+                self.states.get_mut(&State::Memory(Memory::Momentum, path.clone())).expect("it was initialised");
             momentum.iter_mut().zip(&gradient).for_each(|(v, g)| *v = 0.9 * *v + g);
             let momentum = momentum.clone();
             let weights = self.states.get_mut(&State::Parameter(path)).expect("it was initialised");
@@ -79,6 +80,10 @@ impl Engine for Regression {
         rows.flat_map(|image| weight.chunks_exact(inputs).zip(bias).map(move |(row, b)| dot(image, row) + b)).collect()
     }
 
+    fn has(&self, state: &State) -> bool {
+        matches!(state, State::Parameter(_) | State::Memory(Memory::Momentum, _))
+    }
+
     fn read(&self, state: &State) -> Vec<f32> {
         self.states[state].clone()
     }
@@ -97,9 +102,9 @@ fn network() -> Network {
 fn recipe(epochs: usize) -> Recipe {
     Recipe {
         model: "Regression".into(),
-        data: Data { set: DataSet::Digits, augment: vec![Augment::PadCrop { pad: 0 }], shuffle: true },
+        data: Data::plain(DataSet::Digits),
         loss: Loss { smoothing: 0.0 },
-        optimizer: Sgd { lr: 0.05, momentum: 0.9, nesterov: false, weight_decay: 0.0, exempt: vec![] },
+        optimizer: Optimizer::sgd(0.05, 0.9),
         schedule: vec![],
         epochs,
         batch: 64,
@@ -151,7 +156,7 @@ struct Setting {
 impl Setting {
     fn new(epochs: usize) -> Self {
         let recipe = recipe(epochs);
-        Setting { network: network(), data: load(&recipe.data.set, recipe.seed).expect("in the binary"), recipe }
+        Setting { network: network(), data: load(&recipe.data, recipe.seed).expect("in the binary"), recipe }
     }
 
     fn job(&self) -> Job<'_> {
@@ -199,7 +204,8 @@ fn a_run_trains_and_leaves_program_weights_and_metrics() {
     let mut again = Regression::default();
     checkpoint.restore(&mut again);
     assert_eq!(again.states, engine.states);
-    let scores = evaluate(&mut again, &setting.data.test, 100, &mut || true).expect("nothing ends it");
+    let scores = evaluate(&mut again, &setting.data.test, 100, &mut || true).expect("images in memory");
+    let scores = scores.expect("nothing ends it");
     assert_eq!(scores.accuracy, seen.epochs[2].test_accuracy, "no matter in which batches");
 }
 
@@ -361,7 +367,7 @@ fn a_run_may_start_from_the_weights_of_another() {
     let trainer = Trainer::new(setting.job(), &mut second, &SystemDisk, Start::Weights(&weights), Some(0));
     assert_eq!(trainer.expect("no steps").progress(), &Progress::default());
     assert_eq!(second.read(&parameter("weight")), engine.read(&parameter("weight")));
-    let momentum = State::Momentum(Path::from("linear[0].weight"));
+    let momentum = State::Memory(Memory::Momentum, Path::from("linear[0].weight"));
     assert!(second.read(&momentum).iter().all(|&v| v == 0.0), "momenta start anew");
 }
 
@@ -445,8 +451,10 @@ fn a_checkpoint_of_another_network_is_refused_by_name() {
 
 #[test]
 fn states_are_named_by_stable_paths() {
-    let names: Vec<String> =
-        states(&hand::network(Shape::new(3, 8, 8), 4, 1, 10)).into_iter().map(|e| e.name).collect();
+    let names: Vec<String> = states(&hand::network(Shape::new(3, 8, 8), 4, 1, 10), &[Memory::Momentum])
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
     assert_eq!(names[..3], ["stem.conv[0].weight", "stem.conv[0].weight.momentum", "stem.bn[0].scale"]);
     assert!(names.contains(&"group[0].block[0].branch[0].bn[1].variance".to_owned()));
     assert!(!names.contains(&"group[0].block[0].branch[0].bn[1].variance.momentum".to_owned()));

@@ -58,7 +58,7 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Source::New { weights, .. } => weights.map(|path| Checkpoint::read(path, network)).transpose()?,
         Source::Old(_) => None,
     };
-    let data = data::load(&recipe.data.set, recipe.seed)?;
+    let data = data::load(&recipe.data, recipe.seed)?;
     let (graphs, threads) = (driver::graphs(network, Some(recipe)), threads(args.threads));
     let plans = driver::plans(&graphs, recipe.batch);
     if let Some(available) = host::available_memory() {

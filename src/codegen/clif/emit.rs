@@ -5,6 +5,7 @@ use cranelift_codegen::ir::{self, Block, InstBuilder, MemFlagsData, types};
 use cranelift_frontend::FunctionBuilder;
 
 use super::super::abi::StepContext;
+use super::Places;
 use crate::kernel::{
     Axes, Axis, BLOCK, Binary, Buffer, BufferId, Domain, Expr, Map, Param, Place, Size, Target, Unary, Value, blocks,
 };
@@ -22,6 +23,7 @@ pub(super) struct Emitter<'a, 'f> {
     pub(super) map: &'a Map,
     pub(super) axes: Vec<Axes>,
     buffers: &'a [Buffer],
+    params: &'a [Param],
     pub(super) context: ir::Value,
     /// The tile's row of the current point.
     tile: ir::Value,
@@ -43,7 +45,7 @@ pub(super) struct Emitter<'a, 'f> {
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
-    pub(super) fn new(b: &'a mut FunctionBuilder<'f>, map: &'a Map, buffers: &'a [Buffer], entry: Block) -> Self {
+    pub(super) fn new(b: &'a mut FunctionBuilder<'f>, map: &'a Map, places: Places<'a>, entry: Block) -> Self {
         let [context, n, block, tile, tile_row] =
             b.block_params(entry).try_into().expect("the signature has five parameters");
         let flags = MemFlagsData::trusted().with_readonly();
@@ -54,7 +56,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
             scopes: vec![vec![[None; QUARTERS]; map.exprs.len()]],
             b,
             map,
-            buffers,
+            buffers: places.buffers,
+            params: places.params,
             context,
             tile,
             tile_row,
@@ -77,9 +80,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// How many quarters of a block hold values of their own: all, or one that stands for all.
     pub(super) fn quarters(&self, value: Value) -> usize {
-        let axes = self.axes[value.index()];
-        let flat = matches!(self.map.domain, Domain::Flat { .. });
-        if axes.has(Axis::Channels) || (flat && axes.has(Axis::Pixels)) { QUARTERS } else { 1 }
+        if self.axes[value.index()].has(Axis::Channels) { QUARTERS } else { 1 }
     }
 
     /// The values of the innermost scope are forgotten when `inside` is done; n, block and the pixel may move in it.
@@ -123,11 +124,10 @@ impl<'a, 'f> Emitter<'a, 'f> {
         match map.expr(value) {
             Expr::Const(x) => self.constant(*x),
             Expr::Param(param) => {
-                let offset = match param {
-                    Param::Rate => std::mem::offset_of!(StepContext, rate),
-                    Param::Batch => std::mem::offset_of!(StepContext, batch_float),
-                };
-                let scalar = self.field(types::F32, offset);
+                let numbers = self.field(types::I64, std::mem::offset_of!(StepContext, numbers));
+                let place = self.params.iter().position(|p| p == param).expect("every number of a map has a place");
+                let scalar =
+                    self.b.ins().load(types::F32, MemFlagsData::trusted().with_readonly(), numbers, 4 * place as i32);
                 self.b.ins().splat(types::F32X4, scalar)
             }
             Expr::Load { buffer, at } => self.load(*buffer, *at, quarter),
@@ -308,9 +308,10 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 self.b.ins().iadd(plane, self.off)
             }
             Target::Plane(buffer) => self.plane(buffer),
-            Target::Image(buffer) => {
-                let image = self.times(self.n, BLOCK_BYTES);
-                self.at(buffer, image)
+            // A task is an image, or a chunk.
+            Target::Image(buffer) | Target::Chunk(buffer) => {
+                let task = self.times(self.n, BLOCK_BYTES);
+                self.at(buffer, task)
             }
             Target::Channel(buffer) => self.channel(buffer),
             Target::Flat(buffer) => self.flat(buffer),

@@ -90,10 +90,10 @@ impl Emitter<'_, '_> {
     /// anywhere, and from what needs a reduction that is still to come.
     fn hoist(&mut self, axis: Axis) {
         let map = self.map;
-        let one_pass = matches!(map.domain, Domain::Feature { .. });
+        let one_pass = matches!(map.domain, Domain::Feature { .. } | Domain::Flat { .. });
         let mut waits = vec![false; map.exprs.len()];
         for (i, expr) in map.exprs.iter().enumerate() {
-            let summed = matches!(expr, Expr::Reduce { op: ReduceOp::Sum | ReduceOp::Max, .. });
+            let summed = matches!(expr, Expr::Reduce { over: Axis::Pixels, op: ReduceOp::Sum | ReduceOp::Max, .. });
             waits[i] = (one_pass && summed) || expr.operands().any(|v| waits[v.index()]);
             let value = Value(i as u32);
             if waits[i] || self.axes[i].has(axis) || matches!(expr, Expr::Const(_)) {
@@ -153,20 +153,25 @@ impl Emitter<'_, '_> {
                 }
             });
         }
-        for sum in &sums {
+        self.know_sums(&sums);
+        self.store_all(|target| matches!(target, Target::Plane(_)));
+    }
+
+    /// The loop is over: the sums are what was accumulated.
+    fn know_sums(&mut self, sums: &[PixelSum]) {
+        for sum in sums {
             for quarter in 0..self.quarters(sum.value) {
                 let total = self.b.use_var(sum.plane[quarter]);
                 self.set(sum.value, quarter, total);
             }
         }
-        self.store_all(|target| matches!(target, Target::Plane(_)));
     }
 
     fn pixel_sums(&mut self) -> Vec<PixelSum> {
         let map = self.map;
         let mut sums = Vec::new();
         for (i, expr) in map.exprs.iter().enumerate() {
-            if let Expr::Reduce { op: op @ (ReduceOp::Sum | ReduceOp::Max), body, .. } = expr {
+            if let Expr::Reduce { over: Axis::Pixels, op: op @ (ReduceOp::Sum | ReduceOp::Max), body } = expr {
                 let row = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
                 let plane = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
                 plane.iter().for_each(|v| self.start(*v, *op));
@@ -284,6 +289,7 @@ impl Emitter<'_, '_> {
     fn flat_nest(&mut self, len: usize) {
         let per_chunk = (Domain::CHUNK / BLOCK) as i64;
         self.hoist(Axis::Pixels);
+        let sums = self.pixel_sums();
         let start = self.times(self.n, per_chunk);
         let full = self.b.ins().iadd_imm_s(start, per_chunk);
         let all = self.b.ins().iconst(types::I64, (len / BLOCK) as i64);
@@ -292,8 +298,16 @@ impl Emitter<'_, '_> {
         self.looped_from(start, end, |e, at| {
             e.scope(|e| {
                 e.off = e.times(at, BLOCK_BYTES);
-                e.store_all(|_| true);
+                e.store_all(|target| matches!(target, Target::Flat(_)));
+                for sum in &sums {
+                    for quarter in 0..e.quarters(sum.value) {
+                        let next = e.value(sum.body, quarter);
+                        e.accumulate(sum.plane[quarter], next, sum.op);
+                    }
+                }
             });
         });
+        self.know_sums(&sums);
+        self.store_all(|target| matches!(target, Target::Chunk(_)));
     }
 }

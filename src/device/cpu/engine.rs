@@ -9,8 +9,9 @@ use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
+use crate::codegen::clif::Places;
 use crate::device::{Engine, State};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -64,8 +65,10 @@ extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _
 /// A plan with its code.
 struct Compiled {
     plan: Plan,
-    /// The first kernel of the optimizer; those before it leave weights and momenta alone.
+    /// The first kernel of the optimizer; those before it leave weights and what is kept of them alone.
     update: usize,
+    /// The plan's numbers, in the order in which the code reads them.
+    params: Vec<Param>,
     runs: Vec<Run>,
     _code: Code,
 }
@@ -163,22 +166,23 @@ impl CpuEngine {
     /// Runs some kernels of the step; `at` hears the number of each before it runs.
     fn run(&self, compiled: &Compiled, kernels: Range<usize>, step: &Step, mut at: impl FnMut(usize)) {
         let Step { batch, seed, step, rate } = *step;
+        let numbers: Vec<f32> = compiled.params.iter().map(|param| param.value(batch, step, rate)).collect();
         let context = StepContext {
             arena: self.arena.start(),
             batch: batch as u64,
             seed_low: seed as u32,
             seed_high: (seed >> 32) as u32,
             step,
-            rate,
-            batch_float: batch as f32,
+            numbers: numbers.as_ptr(),
         };
-        let around = Around {
+        let mut around = Around {
             context: &context,
             pool: &self.pool,
             isa: self.isa,
             rooms: self.rooms.start(),
             room: self.room,
             shared: self.shared.start(),
+            descends: false,
         };
         for number in kernels {
             let (run, kernel) = (&compiled.runs[number], &compiled.plan.kernels[number]);
@@ -190,6 +194,7 @@ impl CpuEngine {
                 Run::Map { function, domain } => run_map(*function, *domain, &around),
                 Run::Contraction(ready) => ready.run(&around),
             }
+            around.descends ^= reads_feature_maps(kernel);
         }
     }
 
@@ -271,6 +276,10 @@ impl Engine for CpuEngine {
         self.rows(&self.test.plan, &Slot::Logits, batch)
     }
 
+    fn has(&self, state: &State) -> bool {
+        self.state_plan().slot(&state_slot(state)).is_some()
+    }
+
     fn read(&self, state: &State) -> Vec<f32> {
         self.values(self.state_plan(), &state_slot(state))
     }
@@ -295,7 +304,8 @@ impl CpuEngine {
 impl Compiled {
     fn new(plan: Plan, threads: usize) -> Self {
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
-        let code = Code::compile(&maps, &plan.buffers, threads);
+        let params = plan.params();
+        let code = Code::compile(&maps, Places { buffers: &plan.buffers, params: &params }, threads);
         let mut next = 0;
         let mut function = || {
             next += 1;
@@ -309,7 +319,15 @@ impl Compiled {
                 Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        Compiled { runs, _code: code, update: plan.update(), plan }
+        Compiled { runs, _code: code, update: plan.update(), params, plan }
+    }
+}
+
+/// Whether a kernel goes over the batch's feature maps, which are what fills the caches.
+fn reads_feature_maps(kernel: &Kernel) -> bool {
+    match &kernel.body {
+        Body::Map(map) => matches!(map.domain, Domain::Feature { .. }),
+        Body::Contraction(_) => true,
     }
 }
 
@@ -331,14 +349,14 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     if tasks * elements < SMALL {
         (0..tasks).for_each(|t| task(t, 0));
     } else {
-        around.pool.run(tasks, &task);
+        around.over_batch(tasks, &task);
     }
 }
 
 fn state_slot(state: &State) -> Slot {
     match state {
         State::Parameter(path) => Slot::Parameter(path.clone()),
-        State::Momentum(path) => Slot::Momentum(path.clone()),
+        State::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
     }
 }
 

@@ -11,7 +11,7 @@ use cranelift_module::{Linkage, Module};
 
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif;
-use crate::kernel::{Buffer, Map};
+use crate::kernel::Map;
 
 /// A compiled map: (context, task n, task block, tile, bytes from one row of the tile to the next).
 ///
@@ -50,7 +50,7 @@ unsafe impl Sync for Code {}
 
 impl Code {
     /// Compiles maps on `threads` threads. The result does not depend on how many.
-    pub(super) fn compile(maps: &[&Map], buffers: &[Buffer], threads: usize) -> Self {
+    pub(super) fn compile(maps: &[&Map], places: clif::Places<'_>, threads: usize) -> Self {
         let isa = target();
         let next = AtomicUsize::new(0);
         let work = || {
@@ -58,7 +58,7 @@ impl Code {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(map) = maps.get(i) else { return done };
-                let mut context = Context::for_function(clif::function(map, buffers, isa.frontend_config()));
+                let mut context = Context::for_function(clif::function(map, places, isa.frontend_config()));
                 let code = context
                     .compile(&*isa, &mut ControlPlane::default())
                     .unwrap_or_else(|e| panic!("map {} does not compile: {}", map.name, e.inner));

@@ -9,7 +9,8 @@ use crate::num::draw::Stream;
 /// The values of `Op::Clock`.
 pub(super) struct Clock {
     seed: u64,
-    step: u32,
+    /// From 0.
+    pub step: u32,
     /// N.
     pub images: f64,
 }

@@ -10,6 +10,7 @@ mod draw;
 mod element;
 mod loss;
 mod place;
+mod update;
 mod window;
 
 use super::array::Array;
@@ -21,7 +22,7 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
     let mut result = Array::new(ty, images, vec![0.0; if ty.batch { images } else { 1 } * ty.elements()]);
     let out = &mut result;
     match op {
-        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Momentum { .. } => {
+        Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => {
             unreachable!("a source's value is set before the run")
         }
 
@@ -73,6 +74,15 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
 
         Op::CrossEntropy { smoothing } => loss::cross_entropy(*smoothing, inputs[0], inputs[1], out),
         Op::CrossEntropyBack { smoothing } => loss::cross_entropy_back(*smoothing, inputs[0], inputs[1], out),
+        Op::Accumulate { every } => update::accumulate(*every, inputs, out),
+        Op::SquaredNorm => update::squared_norm(inputs, out),
+        Op::Clip { norm } => update::clip(*norm, inputs, out),
+        Op::Moment { beta, square } => update::moment(*beta, *square, inputs, out),
+        Op::AdamStep { beta1, beta2, eps, decay, every } => {
+            update::adam_step([*beta1, *beta2], *eps, *decay, *every, inputs, out);
+        }
+        Op::Average { decay, every } => update::average(*decay, *every, inputs, out),
+        Op::Hold { every } => update::hold(*every, inputs, out),
         Op::SgdMomentum { momentum, decay } => {
             element::map(&inputs[..3], out, |x| momentum * x[2] + x[1] + decay * x[0]);
         }

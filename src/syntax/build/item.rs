@@ -131,7 +131,7 @@ impl Builder<'_> {
 }
 
 /// A path pattern without white space and comments.
-fn pattern(selection: Pair<'_, Rule>) -> String {
+pub(super) fn pattern(selection: Pair<'_, Rule>) -> String {
     let segment = |pair: Pair<'_, Rule>| {
         let mut parts = Parts::of(pair);
         let first = parts.part();

@@ -10,7 +10,7 @@ mod train;
 
 use pest::iterators::Pair;
 
-use super::grammar::{Parts, Rule};
+use super::grammar::{Parts, Rule, extent};
 use super::tree;
 use crate::diag::{Problem, Problems, codes};
 use crate::source::{SourceId, Span};
@@ -26,18 +26,10 @@ pub struct Builder<'p> {
 }
 
 impl Builder<'_> {
-    /// Where a pair stands in the whole text, up to its last token: a rule whose last part is left out has matched the
-    /// blanks and comments before that part as well.
+    /// Where a pair stands in the whole text.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
-        let mut last = pair.clone();
-        // The digits inside a number are no token of their own.
-        while !matches!(last.as_rule(), Rule::int | Rule::number)
-            && let Some(inner) = last.clone().into_inner().last()
-        {
-            last = inner;
-        }
-        let (start, end) = (pair.as_span().start(), last.as_span().end());
-        Span::new(self.source, self.base + start, self.base + end)
+        let place = extent(pair);
+        Span::new(self.source, self.base + place.start, self.base + place.end)
     }
 
     fn name(&self, pair: Pair<'_, Rule>) -> tree::Name {

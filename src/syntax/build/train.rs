@@ -3,6 +3,7 @@
 use pest::iterators::Pair;
 
 use super::Builder;
+use super::item::pattern;
 use crate::syntax::grammar::{Parts, Rule};
 use crate::syntax::tree;
 
@@ -23,8 +24,14 @@ impl Builder<'_> {
         let key = self.name(parts.part());
         let args = parts.take_if(Rule::args).map(|p| self.args(p).0).unwrap_or_default();
         let value = parts.take_if(Rule::expr).map(|p| self.expr(p));
-        let except = parts.take_if(Rule::except).map(|p| Parts::of(p).map(|n| self.name(n)).collect());
+        let except = parts.take_if(Rule::except).map(|p| Parts::of(p).map(|n| self.excepted(n)).collect());
         let body = parts.take_if(Rule::entries).map(|p| self.entries(p));
         tree::Entry { key, args, value, except: except.unwrap_or_default(), body: body.unwrap_or_default(), span }
+    }
+
+    /// A word or a path pattern after `except`.
+    fn excepted(&self, pair: Pair<'_, Rule>) -> tree::Name {
+        let span = self.span(&pair);
+        tree::Name { text: pattern(pair), span }
     }
 }

@@ -1,7 +1,7 @@
 //! Checkpoints: one safetensors file with all that a run needs to go on, and the [several](Checkpoints) that it keeps.
 //!
-//! The tensors are the network's parameters and running statistics under their paths, and the momentum of each weight
-//! as `PATH.momentum`; all f32. The metadata are the fields of [`Record`], the versions of `sdc` and of the draw format,
+//! The tensors are the network's parameters and running statistics under their paths, and what the optimizer keeps of
+//! each as `PATH.momentum` and the like; all f32. The metadata are the fields of [`Record`], the versions of `sdc` and of the draw format,
 //! and, first, `checksum`: the xxh3 of the whole file in hexadecimal, taken with zeros for its own digits, which always
 //! stand at the same place. So no damage anywhere in the file goes unseen.
 //!
@@ -17,7 +17,8 @@ pub use write::save;
 
 use super::Metrics;
 use crate::device::State;
-use crate::net::{Network, Role};
+use crate::net::recipe::Memory;
+use crate::net::{Network, Parameter, Role};
 
 /// How far a run has come: with the engine's states, all that changes from step to step.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,7 +49,7 @@ pub struct Record {
 /// A state with its name in checkpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// `PATH` or `PATH.momentum`.
+    /// `PATH`, or `PATH.momentum` and the like.
     pub name: String,
     /// Which state.
     pub state: State,
@@ -67,21 +68,18 @@ impl Entry {
     }
 }
 
-/// Every state of a network's training, in the order in which checkpoints hold them.
-pub fn states(network: &Network) -> Vec<Entry> {
+/// The states of a network's training where the optimizer keeps what `kept` says, in the order in which checkpoints hold
+/// them. Of running statistics nothing is kept but their average.
+pub fn states(network: &Network, kept: &[Memory]) -> Vec<Entry> {
     let mut all = Vec::new();
-    for parameter in network.parameters() {
-        let momentum = match parameter.role {
-            Role::Weight | Role::Bias | Role::Norm => Some(Entry {
-                name: format!("{}.momentum", parameter.path),
-                state: State::Momentum(parameter.path.clone()),
-                dims: parameter.dims.clone(),
-            }),
-            Role::State => None,
-        };
-        let name = parameter.path.to_string();
-        all.push(Entry { name, state: State::Parameter(parameter.path), dims: parameter.dims });
-        all.extend(momentum);
+    for Parameter { path, dims, role, .. } in network.parameters() {
+        all.push(Entry { name: path.to_string(), state: State::Parameter(path.clone()), dims: dims.clone() });
+        let of = kept.iter().filter(|memory| role != Role::State || **memory == Memory::Average);
+        all.extend(of.map(|memory| Entry {
+            name: format!("{path}.{}", memory.name()),
+            state: State::Memory(*memory, path.clone()),
+            dims: dims.clone(),
+        }));
     }
     all
 }

@@ -12,6 +12,7 @@ use super::{CHECKSUM_AT, CHECKSUM_DIGITS, Entry, FORMAT, LENGTH_BYTES, Progress,
 use crate::device::{Engine, State};
 use crate::diag::{Failure, codes};
 use crate::net::Network;
+use crate::net::recipe::Memory;
 use crate::num::draw::DRAW_FORMAT;
 
 /// More than any header of a network within the limits.
@@ -32,9 +33,15 @@ impl Checkpoint {
     /// A file that cannot be read, is damaged, or belongs to another network.
     pub fn read(path: &Path, network: &Network) -> Result<Self, Failure> {
         let file = CheckpointFile { path: path.to_owned() };
-        let entries = states(network);
-        let bytes = file.bytes(entries.iter().map(Entry::bytes).sum())?;
+        let most: u64 = states(network, &Memory::ALL).iter().map(Entry::bytes).sum();
+        let bytes = file.bytes(most)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| file.damaged(&e.to_string()))?;
+        // What is kept of one parameter must be there of all.
+        let holds = |memory: &Memory| {
+            let end = format!(".{}", memory.name());
+            tensors.names().iter().any(|name| name.ends_with(&end))
+        };
+        let entries = states(network, &Memory::ALL.into_iter().filter(holds).collect::<Vec<_>>());
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| file.damaged(&e.to_string()))?;
         let record = file.record(header.metadata().as_ref())?;
         file.compare(&tensors, &entries)?;
@@ -51,10 +58,17 @@ impl Checkpoint {
         self.values.iter().for_each(|(state, values)| engine.write(state, values));
     }
 
-    /// Sets weights and running statistics only, so that a new run starts from them.
+    /// Sets weights and running statistics only, so that a new run starts from them, or they are tested: to their moving
+    /// averages where it has these.
     pub fn restore_weights(&self, engine: &mut dyn Engine) {
-        let weights = self.values.iter().filter(|(state, _)| matches!(state, State::Parameter(_)));
-        weights.for_each(|(state, values)| engine.write(state, values));
+        for (state, values) in &self.values {
+            match state {
+                State::Parameter(_) => engine.write(state, values),
+                // It follows its parameter.
+                State::Memory(Memory::Average, path) => engine.write(&State::Parameter(path.clone()), values),
+                State::Memory(Memory::Momentum | Memory::Square | Memory::Gathered, _) => {}
+            }
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{CHECKSUM_AT, CHECKSUM_DIGITS, Entry, FORMAT, HEADER_START, LENGTH_BYTES, Record, states};
-use crate::device::Engine;
+use crate::device::{Engine, State};
 use crate::diag::Failure;
 use crate::disk::{Disk, DiskFile, replace};
 use crate::net::Network;
+use crate::net::recipe::Memory;
 use crate::num::draw::DRAW_FORMAT;
 use crate::train::failure::{cannot_write, not_finite};
 
@@ -28,7 +29,7 @@ pub fn save(
     network: &Network,
     record: &Record,
 ) -> Result<(), Failure> {
-    let entries = states(network);
+    let entries = states(network, &kept(engine, network));
     let header = header(&entries, record);
     replace(disk, path, |file| write(file, engine, &entries, &header)).map_err(|unwritten| match unwritten {
         Unwritten::Disk(error) => cannot_write(path, &error),
@@ -67,6 +68,13 @@ fn write(file: &mut dyn DiskFile, engine: &dyn Engine, entries: &[Entry], header
     file.seek(SeekFrom::Start(CHECKSUM_AT as u64))?;
     file.write_all(checksum.as_bytes())?;
     Ok(file.flush()?)
+}
+
+/// What the engine keeps of parameters.
+fn kept(engine: &dyn Engine, network: &Network) -> Vec<Memory> {
+    let parameters = network.parameters();
+    let keeps = |memory| parameters.iter().any(|p| engine.has(&State::Memory(memory, p.path.clone())));
+    Memory::ALL.into_iter().filter(|memory| keeps(*memory)).collect()
 }
 
 /// The header with zeros for a checksum, padded so that the tensors are aligned.

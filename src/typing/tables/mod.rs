@@ -89,12 +89,18 @@ impl Bounds {
     pub const NONE: Bounds = Bounds { lo: f64::NEG_INFINITY, hi: f64::INFINITY, above: false, below: false };
     /// A size: from 1 to what a tensor can have.
     pub const SIZE: Bounds = Bounds { lo: 1.0, hi: 2147483648.0, above: false, below: false };
+    /// A number of steps: from 1 to what draws can count.
+    pub const STEPS: Bounds = Bounds { lo: 1.0, hi: 4294967295.0, above: false, below: false };
     /// A size or nothing.
     pub const PADDING: Bounds = Bounds { lo: 0.0, ..Bounds::SIZE };
     /// From 0.
     pub const NOT_NEGATIVE: Bounds = Bounds { lo: 0.0, ..Bounds::NONE };
     /// Above 0.
     pub const POSITIVE: Bounds = Bounds { lo: 0.0, above: true, ..Bounds::NONE };
+    /// From 0 to 1.
+    pub const UNIT: Bounds = Bounds { lo: 0.0, hi: 1.0, above: false, below: false };
+    /// Above 0, to 1.
+    pub const PART: Bounds = Bounds { lo: 0.0, hi: 1.0, above: true, below: false };
     /// From 0, below 1.
     pub const SHARE: Bounds = Bounds { lo: 0.0, hi: 1.0, above: false, below: true };
 

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use sdc::data::cifar10;
 use sdc::device::Engine as _;
 use sdc::disk::SystemDisk;
 use sdc::net::Shape;
+use sdc::net::recipe::Memory;
 use sdc::train::{Checkpoint, Progress, Record, initialise, save, states};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Choices, rounds};
-use crate::data::write_cifar;
+use crate::data::{small_cifar, write_cifar};
 use crate::hand;
 use crate::support::on_small_stack;
 use crate::train::Regression;
@@ -59,7 +59,7 @@ fn any_checkpoint_is_read_or_refused() {
     let file = home.path().join("weights.safetensors");
     let mut engine = Regression::default();
     initialise(&mut engine, &network, 1);
-    for entry in states(&network) {
+    for entry in states(&network, &[Memory::Momentum]) {
         engine.write(&entry.state, &vec![0.5; entry.elements()]);
     }
     let record = Record { program: "model M { }\n".to_owned(), set: vec![], seed: 1, progress: Progress::default() };
@@ -94,7 +94,7 @@ fn any_checkpoint_is_read_or_refused() {
                     // What is read is all that the network needs.
                     let mut other = Regression::default();
                     checkpoint.restore(&mut other);
-                    for entry in states(&network) {
+                    for entry in states(&network, &[Memory::Momentum]) {
                         assert_eq!(other.read(&entry.state).len(), entry.elements(), "round {n}: {}", entry.name);
                     }
                     read += 1;
@@ -138,7 +138,7 @@ fn any_cifar10_folder_is_read_or_refused() {
         for _ in 0..1 + choices.below(2) {
             damage(&files.remove(choices.below(files.len())), &mut choices);
         }
-        match cifar10::read(folder.path(), RECORDS) {
+        match small_cifar(RECORDS).read(folder.path()) {
             Ok(splits) => {
                 assert_eq!((splits.train.len(), splits.test.len()), (5 * RECORDS, RECORDS), "round {n}");
                 assert!(splits.train.labels.iter().chain(&splits.test.labels).all(|label| *label < 10), "round {n}");

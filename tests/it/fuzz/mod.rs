@@ -24,27 +24,27 @@ fn rounds(quick: usize) -> usize {
 }
 
 /// Numbers for choices, the same in every run.
-struct Choices {
+pub struct Choices {
     stream: Stream,
     taken: u64,
 }
 
 impl Choices {
-    fn of(target: &str) -> Self {
+    pub fn of(target: &str) -> Self {
         Choices { stream: Stream::of_path(target), taken: 0 }
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         self.taken += 1;
         self.stream.word(0, 0, self.taken) as usize % n.max(1)
     }
 
-    fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
+    pub fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
         of[self.below(of.len())]
     }
 
     /// True once in `n` times.
-    fn once_in(&mut self, n: usize) -> bool {
+    pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }

@@ -8,6 +8,7 @@ use sdc::driver;
 use sdc::source::NoFiles;
 
 use super::{Choices, judge_all, rounds, said_well};
+use crate::mutate::tokens;
 use crate::program::{build_with, check};
 
 /// How deep braces of a generated text nest.
@@ -202,6 +203,37 @@ fn any_layers_in_any_order_are_built_or_refused() {
     let built = built.into_inner();
     println!("{built} of {count} build");
     assert!(built * 10 > count && built * 10 < 9 * count, "{built} of {count} build");
+}
+
+/// What may stand between two tokens.
+const GAPS: &[&str] =
+    &[" ", "\n", "\n\n\n", "\t", " // behind\n", "\n// alone\n", "\n\n/// two\n/// lines\n", ";", ","];
+
+/// The text with other gaps between some of its tokens.
+fn scattered(text: &str, choices: &mut Choices) -> String {
+    let mut out = String::new();
+    let mut end = 0;
+    for token in tokens(text, 0..text.len()) {
+        let gap = &text[end..token.start];
+        out.push_str(if choices.once_in(12) { choices.one(GAPS) } else { gap });
+        out.push_str(&text[token.clone()]);
+        end = token.end;
+    }
+    out
+}
+
+#[test]
+fn layout_keeps_what_a_thousand_programs_say() {
+    let mut choices = Some(Choices::of("fuzz.fmt"));
+    let next = move || {
+        let writer =
+            Writer { choices: choices.take().expect("put back below"), text: String::new(), depth: 0, stages: 0 };
+        let (text, mut left) = writer.program();
+        let text = if left.once_in(4) { text } else { scattered(&text, &mut left) };
+        choices = Some(left);
+        text
+    };
+    judge_all(rounds(1_000), next, |text| crate::fmt::check(text).map(drop));
 }
 
 /// Values of any kind for what the command line sets.

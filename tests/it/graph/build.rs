@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sdc::graph::{Graph, Inputs, Outputs};
 use sdc::lower::{Mode, lower};
-use sdc::net::recipe::{Loss, Sgd};
+use sdc::net::recipe::{Loss, Memory, Optimizer, UpdateRule};
 use sdc::net::rule::Distribution;
 use sdc::net::{
     Activation, Arm, Concat, ConvOp, Draw, Factor, Gate, Group, GroupKind, Init, Layer, LayerOp, Level, Network, Node,
@@ -276,8 +276,9 @@ pub fn mix(level: Level) -> Rule {
 
 pub const PLAIN: Loss = Loss { smoothing: 0.0 };
 
-pub fn sgd() -> Sgd {
-    Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.01, exempt: vec![] }
+pub fn sgd() -> Optimizer {
+    let rule = UpdateRule::Sgd { momentum: 0.9, nesterov: true };
+    Optimizer { rule, weight_decay: 0.01, ..Optimizer::sgd(0.1, 0.9) }
 }
 
 pub fn train_graph(network: &Network) -> Graph {
@@ -295,7 +296,17 @@ pub fn normal(name: &str, count: usize) -> Vec<f64> {
     (0..count.div_ceil(4) as u32).flat_map(four).take(count).collect()
 }
 
-/// Drawn images, targets (each image's class has 0.7, the next 0.3), parameters and momenta.
+/// All that any optimizer keeps, at its start.
+fn memories(parameters: &BTreeMap<Path, Vec<f64>>) -> BTreeMap<(Memory, Path), Vec<f64>> {
+    let start = |memory, values: &Vec<f64>| match memory {
+        Memory::Average => values.clone(),
+        Memory::Momentum | Memory::Square | Memory::Gathered => vec![0.0; values.len()],
+    };
+    let of = |memory| parameters.iter().map(move |(path, values)| ((memory, path.clone()), start(memory, values)));
+    Memory::ALL.into_iter().flat_map(of).collect()
+}
+
+/// Drawn images, targets (each image's class has 0.7, the next 0.3), parameters and what optimizers keep.
 pub fn inputs(network: &Network, images: usize) -> Inputs {
     let classes = network.output.channels;
     let target = |n: usize, c: usize| match (c + classes - n % classes) % classes {
@@ -317,7 +328,7 @@ pub fn inputs(network: &Network, images: usize) -> Inputs {
         seed: 0x1234_5678_9abc_def0,
         step: 3,
         rate: 0.1,
-        momenta: parameters.iter().map(|(path, values)| (path.clone(), vec![0.0; values.len()])).collect(),
+        memories: memories(&parameters),
         parameters,
     }
 }

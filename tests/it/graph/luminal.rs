@@ -113,10 +113,10 @@ fn a_pass_of_the_user_goes_between_ours() {
     };
     let (leaky, straight) = (with(Activation::LeakyRelu { slope: 0.5 }), with(Activation::Relu));
     let mut changed = train_graph(&leaky);
-    changed.luminal.compile((Straighten, Differentiate, Update { sgd: sgd() }, Sweep), ());
+    changed.luminal.compile((Straighten, Differentiate, Update { optimizer: sgd() }, Sweep), ());
     changed.verify().expect("the pass keeps the graph valid");
     let mut plain = train_graph(&straight);
-    plain.luminal.compile((Differentiate, Update { sgd: sgd() }, Sweep), ());
+    plain.luminal.compile((Differentiate, Update { optimizer: sgd() }, Sweep), ());
     assert_eq!(changed.run(&inputs(&leaky, 2)), plain.run(&inputs(&leaky, 2)));
 }
 

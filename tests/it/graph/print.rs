@@ -9,7 +9,7 @@ use super::build::*;
 
 fn training_graph(network: &Network) -> Graph {
     let mut graph = train_graph(network);
-    graph.luminal.compile((Differentiate, Update { sgd: sgd() }, Sweep), ());
+    graph.luminal.compile((Differentiate, Update { optimizer: sgd() }, Sweep), ());
     graph
 }
 

@@ -31,7 +31,7 @@ fn a_net_of_272_layers() {
     let start = Instant::now();
     let mut graph = train_graph(&network);
     let lowered = start.elapsed();
-    graph.luminal.compile((Differentiate, Update { sgd: sgd() }, Sweep), ());
+    graph.luminal.compile((Differentiate, Update { optimizer: sgd() }, Sweep), ());
     let compiled = start.elapsed();
     graph.verify().expect("a large graph is valid");
     let nodes = graph.nodes().len();

@@ -3,7 +3,7 @@
 use sdc::graph::op::{Op, Output, Type};
 use sdc::graph::{Graph, Inputs, Phase};
 use sdc::lower::{Mode, lower};
-use sdc::net::recipe::{Data, DataSet, Exempt, Sgd};
+use sdc::net::recipe::{Data, DataSet, Exempt, Memory, Optimizer, UpdateRule};
 use sdc::net::{Network, Path, Recipe, Role, Shape};
 use sdc::num::draw::{Stream, bernoulli_threshold};
 use sdc::passes::{self, Update};
@@ -14,11 +14,11 @@ fn new(path: &str) -> Output {
     Output::Parameter(Path::from(path))
 }
 
-fn recipe(network: &Network, optimizer: Sgd) -> Recipe {
+fn recipe(network: &Network, optimizer: Optimizer) -> Recipe {
     let set = DataSet::Synthetic { shape: network.input, classes: network.output.channels, images: 10 };
     Recipe {
         model: network.name.clone(),
-        data: Data { set, augment: vec![], shuffle: false },
+        data: Data { shuffle: false, ..Data::plain(set) },
         loss: PLAIN,
         optimizer,
         schedule: vec![],
@@ -124,35 +124,56 @@ fn constant_gradient(role: Role) -> (Graph, Inputs) {
         images: vec![0.5],
         rate: 0.1,
         parameters: [(w(), vec![2.0])].into(),
-        momenta: [(w(), vec![0.0])].into(),
+        memories: Memory::ALL
+            .map(|memory| ((memory, w()), vec![if memory == Memory::Average { 2.0 } else { 0.0 }]))
+            .into(),
         ..Inputs::default()
     };
     (graph, inputs)
 }
 
-fn three_steps(sgd: Sgd, role: Role) -> [f64; 3] {
-    let (mut graph, mut inputs) = constant_gradient(role);
-    graph.luminal.compile(Update { sgd }, ());
+/// The graph of an update of that number, and what it starts from.
+fn updated(optimizer: Optimizer, role: Role) -> (Graph, Inputs) {
+    let (mut graph, inputs) = constant_gradient(role);
+    graph.luminal.compile(Update { optimizer }, ());
     graph.verify().expect("the update is a valid graph");
-    [(); 3].map(|()| {
+    (graph, inputs)
+}
+
+/// w, and the average of w where it is kept, after each step for which there is a gradient.
+fn steps(optimizer: Optimizer, role: Role, gradients: &[f64]) -> Vec<(f64, Option<f64>)> {
+    let (mut graph, mut inputs) = updated(optimizer, role);
+    let step = |(step, gradient): (usize, &f64)| {
+        inputs.step = step as u32;
+        inputs.images = vec![*gradient];
         let out = graph.run(&inputs);
-        assert_eq!(out[&Output::Gradient(Path::from("w"))], [0.5]);
+        assert_eq!(out[&Output::Gradient(Path::from("w"))], [*gradient]);
         inputs.parameters.insert(Path::from("w"), out[&new("w")].clone());
-        inputs.momenta.insert(Path::from("w"), out[&Output::Momentum(Path::from("w"))].clone());
-        out[&new("w")][0]
-    })
+        for (name, values) in &out {
+            if let Output::Memory(memory, path) = name {
+                inputs.memories.insert((*memory, path.clone()), values.clone());
+            }
+        }
+        let average = out.get(&Output::Memory(Memory::Average, Path::from("w")));
+        (out[&new("w")][0], average.map(|values| values[0]))
+    };
+    gradients.iter().enumerate().map(step).collect()
+}
+
+fn weights(optimizer: Optimizer, role: Role, gradients: &[f64]) -> Vec<f64> {
+    steps(optimizer, role, gradients).into_iter().map(|(w, _)| w).collect()
 }
 
 /// Reckoned by hand: g = 0.5, w = 2, rate 0.1, mu 0.9, decay 0.1.
 #[test]
 fn three_steps_of_the_optimizer() {
-    let sgd = |nesterov, exempt: &[Exempt]| Sgd {
-        lr: 0.1,
-        momentum: 0.9,
-        nesterov,
+    let sgd = |nesterov, exempt: &[Exempt]| Optimizer {
+        rule: UpdateRule::Sgd { momentum: 0.9, nesterov },
         weight_decay: 0.1,
         exempt: exempt.to_vec(),
+        ..Optimizer::sgd(0.1, 0.9)
     };
+    let three_steps = |optimizer, role| weights(optimizer, role, &[0.5; 3]);
     close(&three_steps(sgd(false, &[]), Role::Weight), &[1.93, 1.7977, 1.610653], 1e-12);
     close(&three_steps(sgd(true, &[]), Role::Weight), &[1.867, 1.679827, 1.446257587], 1e-12);
     // Without decay: v = 0.5, 0.95, 1.355.
@@ -160,7 +181,66 @@ fn three_steps_of_the_optimizer() {
     close(&three_steps(sgd(false, &[Exempt::Norm]), Role::Norm), &plain, 1e-12);
     close(&three_steps(sgd(false, &[Exempt::Norm, Exempt::Bias]), Role::Bias), &plain, 1e-12);
     close(&three_steps(sgd(false, &[Exempt::Norm]), Role::Bias), &[1.93, 1.7977, 1.610653], 1e-12);
-    close(&three_steps(Sgd { momentum: 0.0, ..sgd(false, &[]) }, Role::Weight), &[1.93, 1.8607, 1.792093], 1e-12);
+    close(&three_steps(sgd(false, &[Exempt::Pattern("w".into())]), Role::Weight), &plain, 1e-12);
+    let still = Optimizer { weight_decay: 0.1, ..Optimizer::sgd(0.1, 0.0) };
+    close(&three_steps(still, Role::Weight), &[1.93, 1.8607, 1.792093], 1e-12);
+}
+
+/// Reckoned by hand: beta1 1/2, beta2 3/4, rate 0.1, no eps to speak of. First step: m / (1 - 1/2) = g and
+/// v / (1 - 3/4) = g^2, so the step is -0.1 whatever g is. Second step, g = 1 after 1/2: m = (1/4 + 1) / 2 = 5/8, over 3/4
+/// is 5/6; v = 3/4 1/16 + 1/4 = 19/64, over 7/16 is 19/28.
+#[test]
+fn two_steps_of_adam_with_decoupled_decay() {
+    let rule = UpdateRule::AdamW { beta1: 0.5, beta2: 0.75, eps: 1e-15 };
+    let adamw = Optimizer { rule, ..Optimizer::sgd(0.1, 0.0) };
+    let second = 5.0 / 6.0 / (19.0f64 / 28.0).sqrt();
+    close(&weights(adamw.clone(), Role::Weight, &[0.5, 1.0]), &[1.9, 1.9 - 0.1 * second], 1e-12);
+    // The decay is taken from the weight, rate times, and never enters the moments.
+    let decayed = Optimizer { weight_decay: 0.5, ..adamw.clone() };
+    let first = 2.0 - 0.1 * (1.0 + 0.5 * 2.0);
+    let wanted = [first, first - 0.1 * (second + 0.5 * first)];
+    close(&weights(decayed.clone(), Role::Weight, &[0.5, 1.0]), &wanted, 1e-12);
+    let exempt = Optimizer { exempt: vec![Exempt::Bias], ..decayed };
+    close(&weights(exempt, Role::Bias, &[0.5, 1.0]), &[1.9, 1.9 - 0.1 * second], 1e-12);
+    let slow = Optimizer { rule: UpdateRule::AdamW { beta1: 0.5, beta2: 0.75, eps: 0.5 }, ..adamw };
+    close(&weights(slow, Role::Weight, &[0.5]), &[2.0 - 0.1 * 0.5 / (0.5 + 0.5)], 1e-12);
+}
+
+#[test]
+fn a_gradient_longer_than_the_limit_is_scaled_to_it() {
+    let clipped = |norm| Optimizer { clip: Some(norm), ..Optimizer::sgd(0.1, 0.0) };
+    close(&weights(clipped(0.25), Role::Weight, &[0.5, -2.0, 0.125, 0.0]), &[1.975, 2.0, 1.9875, 1.9875], 1e-12);
+    close(&weights(clipped(4.0), Role::Weight, &[0.5, -2.0]), &[1.95, 2.15], 1e-12);
+}
+
+/// Groups of two steps: gradients 1 and 3 make one update by their mean, 2, then 5 and -1 one by 2 again.
+#[test]
+fn gathered_gradients_make_one_update() {
+    let gathered = Optimizer { accumulate: 2, ..Optimizer::sgd(0.1, 0.5) };
+    let gradients = [1.0, 3.0, 5.0, -1.0, 7.0];
+    close(&weights(gathered.clone(), Role::Weight, &gradients), &[2.0, 1.8, 1.8, 1.5, 1.5], 1e-12);
+    // The limit is that of the mean.
+    let clipped = Optimizer { clip: Some(0.5), ..gathered.clone() };
+    close(&weights(clipped, Role::Weight, &gradients), &[2.0, 1.95, 1.95, 1.875, 1.875], 1e-12);
+    // Corrections count updates, not steps: the first is -rate again.
+    let rule = UpdateRule::AdamW { beta1: 0.5, beta2: 0.75, eps: 1e-15 };
+    let adamw = Optimizer { rule, ..gathered };
+    close(&weights(adamw, Role::Weight, &gradients), &[2.0, 1.9, 1.9, 1.8, 1.8], 1e-12);
+}
+
+/// d is 1/10, 2/11, 3/12, …, at most 0.2: w = 1.95, 1.9, 1.85.
+#[test]
+fn averages_follow_the_weights() {
+    let averaged = Optimizer { average: Some(0.2), ..Optimizer::sgd(0.1, 0.0) };
+    let averages = |optimizer, gradients: &[f64]| -> Vec<f64> {
+        steps(optimizer, Role::Weight, gradients).into_iter().map(|(_, average)| average.expect("it is kept")).collect()
+    };
+    let first = 0.1 * 2.0 + 0.9 * 1.95;
+    let second = 2.0 / 11.0 * first + 9.0 / 11.0 * 1.9;
+    let third = 0.2 * second + 0.8 * 1.85;
+    close(&averages(averaged.clone(), &[0.5; 3]), &[first, second, third], 1e-12);
+    let gathered = Optimizer { accumulate: 2, ..averaged };
+    close(&averages(gathered, &[0.5; 4]), &[2.0, first, first, second], 1e-12);
 }
 
 fn small() -> Network {
@@ -188,7 +268,7 @@ fn a_step_hands_out_everything_that_changes() {
         wanted.push(Output::Parameter(parameter.path.clone()));
         if parameter.role != Role::State {
             wanted.push(Output::Gradient(parameter.path.clone()));
-            wanted.push(Output::Momentum(parameter.path.clone()));
+            wanted.push(Output::Memory(Memory::Momentum, parameter.path.clone()));
         }
     }
     wanted.sort();
@@ -211,7 +291,7 @@ fn steps_along_the_gradient_lower_the_loss() {
         for (name, values) in out {
             match name {
                 Output::Parameter(path) => drop(inputs.parameters.insert(path, values)),
-                Output::Momentum(path) => drop(inputs.momenta.insert(path, values)),
+                Output::Memory(memory, path) => drop(inputs.memories.insert((memory, path), values)),
                 Output::Loss | Output::Logits | Output::Gradient(_) => {}
             }
         }

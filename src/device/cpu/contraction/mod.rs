@@ -89,6 +89,8 @@ pub(super) struct Around<'a> {
     pub(super) room: usize,
     /// What all workers share within a contraction.
     pub(super) shared: *mut f32,
+    /// Whether the batch is taken from its last image to its first.
+    pub(super) descends: bool,
 }
 
 // SAFETY: workers use rooms of their own, and disjoint parts of what they share.
@@ -190,6 +192,14 @@ impl Around<'_> {
     /// What maps are called with.
     pub(super) fn context(&self) -> *const StepContext {
         self.context
+    }
+
+    /// Runs tasks that are parts of the batch, in the order of this kernel.
+    ///
+    /// Kernels take the batch up and down by turns: what the one before has left in the cache is read first.
+    pub(super) fn over_batch(&self, tasks: usize, body: &(dyn Fn(usize, usize) + Sync)) {
+        let last = tasks.wrapping_sub(1);
+        self.pool.run(tasks, &|task, worker| body(if self.descends { last - task } else { task }, worker));
     }
 
     /// A worker's room.

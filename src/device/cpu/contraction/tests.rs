@@ -53,11 +53,11 @@ fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
         seed_low: 0,
         seed_high: 0,
         step: 0,
-        rate: 0.0,
-        batch_float: BATCH as f32,
+        numbers: std::ptr::null(),
     };
     let (pool, room) = (Pool::new(2), ready.room());
-    ready.run(&Around { context: &context, pool: &pool, isa, rooms: rooms.start(), room, shared: shared.start() });
+    let (rooms, shared) = (rooms.start(), shared.start());
+    ready.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
     arena.slice(0, plan.arena).to_vec()
 }
 

@@ -55,7 +55,7 @@ impl Correlate {
         }
         let images = around.context.batch as usize;
         let step = images_of_task(&self.job.sizes);
-        around.pool.run(images.div_ceil(step), &|task, worker| {
+        around.over_batch(images.div_ceil(step), &|task, worker| {
             let first = task * step;
             self.task(around, first, step.min(images - first), worker);
         });

@@ -57,7 +57,7 @@ impl ToWeight {
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
-        around.pool.run(self.chunks, &|chunk, worker| self.chunk(around, chunk, images, worker));
+        around.over_batch(self.chunks, &|chunk, worker| self.chunk(around, chunk, images, worker));
         around.pool.run(self.matrix.blocks(), &|block, _| self.sum(around, block));
     }
 

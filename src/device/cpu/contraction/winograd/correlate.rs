@@ -6,7 +6,7 @@ use super::super::{Around, Correlation, Direction};
 use super::group::{Group, Read};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles, weight_pitch};
-use crate::device::cpu::simd::{Routine, Vector};
+use crate::device::cpu::simd::{Routine, Vector, expect_write};
 use crate::kernel::BLOCK;
 
 /// A correlation with a 3 x 3 weight, group by group of tiles.
@@ -18,7 +18,7 @@ pub(in super::super) struct Correlate {
 
 impl Correlate {
     pub(in super::super) fn new(job: Correlation) -> Self {
-        let tiles = Tiles::new(&job.sizes, most_tiles(job.source.blocks, job.result.blocks));
+        let tiles = Tiles::new(&job.sizes, MOST_TILES);
         Correlate { matrix: job.matrix(), tiles, job }
     }
 
@@ -50,7 +50,7 @@ impl Correlate {
             unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
         let images = around.context.batch as usize;
-        around.pool.run(self.tiles.groups(images), &|task, worker| {
+        around.over_batch(self.tiles.groups(images), &|task, worker| {
             let mut done = 0..0;
             for group in self.tiles.strips(task, images) {
                 done = group.first..group.first + group.images;
@@ -64,19 +64,12 @@ impl Correlate {
     }
 }
 
-/// The most tiles of a group, by blocks read and made.
+/// The most tiles of a group.
 ///
 /// A group's points of what is read and made, 36 x 64 bytes a tile and block, should stay in the second-level cache, and
-/// a group should still be large enough that the weight's points, read once a group, are the lesser part.
-fn most_tiles(read: usize, made: usize) -> usize {
-    match read + made {
-        ..=2 => 64,
-        3..=8 => 48,
-        9..=16 => 32,
-        17..=40 => 32,
-        _ => 64,
-    }
-}
+/// a group should still be large enough that the weight's points, read once a group, are the lesser part. From 16 to 256
+/// channels 32 is the best or within a few hundredths of it (512 KB of second-level cache).
+const MOST_TILES: usize = 32;
 
 /// Sixteen channels of one block of the weight to their points.
 struct Weight<'a> {
@@ -166,6 +159,7 @@ impl Routine for Results<'_> {
             let tile = products.add(ALL_POINTS * made_pitch);
             group.read::<V, P, Read>(around, &work.job.source, work.tiles.frame(), room, (points, read_pitch));
             for point in 0..ALL_POINTS {
+                work.expect(around, &group, point);
                 let points = points.add(point * read_pitch).cast_const();
                 let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
@@ -216,6 +210,26 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 }
 
 impl Correlate {
+    /// Asks for a share of the lines that the group's results will fill: they come while the products are made.
+    ///
+    /// # Safety
+    /// The group is of the batch.
+    #[inline(always)]
+    unsafe fn expect(&self, around: &Around<'_>, group: &Group, point: usize) {
+        let result = &self.job.result;
+        let end = (group.rows.end * TILE).min(result.height);
+        let lines = group.rows.start * TILE * result.width..end * result.width;
+        let share =
+            lines.start + lines.len() * point / ALL_POINTS..lines.start + lines.len() * (point + 1) / ALL_POINTS;
+        for image in 0..group.images {
+            for block in 0..result.blocks {
+                // SAFETY: as the caller promises.
+                let plane = unsafe { result.plane(around, group.first + image, block) };
+                share.clone().for_each(|line| expect_write(plane.wrapping_add(line * BLOCK)));
+            }
+        }
+    }
+
     /// Products to results.
     ///
     /// # Safety

@@ -58,7 +58,7 @@ impl ToWeight {
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
         let groups = self.tiles.groups(images);
-        around.pool.run(self.chunks, &|chunk, worker| {
+        around.over_batch(self.chunks, &|chunk, worker| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
             unsafe {
                 let sum = around.shared.add(chunk * self.chunk_len());
@@ -78,14 +78,10 @@ impl ToWeight {
     }
 }
 
-/// The most tiles of a group, by blocks of x and of dy: sums are read and written once a group, so groups are as large
-/// as the second-level cache holds their points, or larger where the sums outweigh them.
+/// The most tiles of a group, by blocks of x and of dy: sums are read and written once a group, so that groups are
+/// larger than those of a correlation, and larger still where the sums outweigh the points.
 fn most_tiles(x: usize, dy: usize) -> usize {
-    match x + dy {
-        ..=2 => 64,
-        3..=16 => 32,
-        _ => 64,
-    }
+    if x + dy < 32 { 64 } else { 128 }
 }
 
 /// Adds a group's products to a sum.

@@ -1,0 +1,332 @@
+//! The language server, driven by a client over its protocol: a session that edits a PyramidNet, a broken file, a planted
+//! panic, and edits at random that never end it.
+
+use std::collections::BTreeMap;
+use std::thread::JoinHandle;
+
+use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
+use serde_json::{Value, json};
+
+use crate::fuzz::Choices;
+
+const URI: &str = "file:///nowhere/pyramid.sd";
+
+const PROGRAM: &str = "use std.pyramidnet.{pyramidnet, pyramid_shortcut}
+use std.regularizers.{shakedrop, linear_decay}
+
+/// Two convolutions.
+block pair(width: int, stride: int = 1) {
+    residual {
+        branch   { bn; conv3x3(width, stride: stride); bn; relu; conv3x3(width); bn }
+        shortcut { pyramid_shortcut(width, stride: stride) }
+    }
+    const layers = 2
+}
+
+model Pyramid(alpha: real = 48) {
+    input image[3, 32, 32]
+    net pyramidnet(depth: 20, alpha: alpha, classes: 10, block: pair)
+    place shakedrop(p: linear_decay(l, L)) on residuals
+}
+
+train Pyramid {
+    data cifar10
+    optimizer sgd { lr: 0.1, momentum: 0.9 }
+    epochs 300
+    batch 128
+}
+";
+
+/// A client with its server on another thread.
+struct Client {
+    connection: Connection,
+    server: Option<JoinHandle<Result<(), String>>>,
+    next: i32,
+    version: i32,
+    text: String,
+    told: BTreeMap<String, Value>,
+}
+
+impl Client {
+    /// Opens a text; the server panics when it is asked for `plant`.
+    fn open(text: &str, plant: Option<&'static str>) -> Self {
+        let (connection, other) = Connection::memory();
+        let server = std::thread::spawn(move || {
+            let mut before = |method: &str| assert_ne!(Some(method), plant, "planted");
+            sdc::lsp::serve_on(&other, &mut before).map_err(|failure| failure.to_string())
+        });
+        let mut client = Client {
+            connection,
+            server: Some(server),
+            next: 0,
+            version: 0,
+            text: text.to_owned(),
+            told: BTreeMap::new(),
+        };
+        let answer = client.ask("initialize", json!({ "capabilities": {} }));
+        assert!(answer["capabilities"]["hoverProvider"].as_bool().expect("it is told"), "{answer}");
+        client.tell("initialized", json!({}));
+        let document = json!({ "uri": URI, "languageId": "sd", "version": 0, "text": text });
+        client.tell("textDocument/didOpen", json!({ "textDocument": document }));
+        client
+    }
+
+    fn tell(&mut self, method: &str, params: Value) {
+        let note = Notification { method: method.to_owned(), params };
+        self.connection.sender.send(Message::Notification(note)).expect("the server listens");
+    }
+
+    fn answer(&mut self, method: &str, params: Value) -> Response {
+        self.next += 1;
+        let id = RequestId::from(self.next);
+        let request = Request { id: id.clone(), method: method.to_owned(), params };
+        self.connection.sender.send(Message::Request(request)).expect("the server listens");
+        loop {
+            match self.connection.receiver.recv().expect("the server answers") {
+                Message::Response(response) if response.id == id => return response,
+                Message::Notification(note) => {
+                    let uri = note.params["uri"].as_str().expect("an address").to_owned();
+                    self.told.insert(uri, note.params["diagnostics"].clone());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let response = serde_json::to_value(self.answer(method, params)).expect("it is JSON");
+        assert!(response.get("error").is_none(), "{method}: {response}");
+        response["result"].clone()
+    }
+
+    /// Asks about the place where `mark` begins in the text, `behind` bytes further on.
+    fn at(&mut self, method: &str, mark: &str, behind: usize, more: Value) -> Value {
+        let at = self.text.find(mark).unwrap_or_else(|| panic!("no `{mark}`")) + behind;
+        let mut params = json!({ "textDocument": { "uri": URI }, "position": position(&self.text, at) });
+        if let (Some(params), Value::Object(more)) = (params.as_object_mut(), more) {
+            params.extend(more);
+        }
+        self.ask(method, params)
+    }
+
+    fn of(&mut self, method: &str) -> Value {
+        self.ask(method, json!({ "textDocument": { "uri": URI }, "options": { "tabSize": 4, "insertSpaces": true } }))
+    }
+
+    /// Replaces bytes of the text, as an editor does.
+    fn edit(&mut self, range: std::ops::Range<usize>, with: &str) {
+        let change = json!({ "text": with, "range":
+            { "start": position(&self.text, range.start), "end": position(&self.text, range.end) } });
+        self.text.replace_range(range, with);
+        self.version += 1;
+        let document = json!({ "uri": URI, "version": self.version });
+        self.tell("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [change] }));
+    }
+
+    fn replace(&mut self, old: &str, new: &str) {
+        let at = self.text.find(old).unwrap_or_else(|| panic!("no `{old}`"));
+        self.edit(at..at + old.len(), new);
+    }
+
+    /// What is wrong, when all that was sent is taken in.
+    fn diagnostics(&mut self) -> Vec<Value> {
+        self.of("textDocument/foldingRange");
+        self.told[URI].as_array().expect("a list").clone()
+    }
+
+    fn close(mut self) {
+        self.ask("shutdown", Value::Null);
+        self.tell("exit", Value::Null);
+        let server = self.server.take().expect("closed once");
+        server.join().expect("the server does not panic").expect("the session ends well");
+    }
+}
+
+fn position(text: &str, at: usize) -> Value {
+    let before = &text[..at];
+    let line = before.rfind('\n').map_or(0, |i| i + 1);
+    json!({ "line": before.matches('\n').count(), "character": before[line..].encode_utf16().count() })
+}
+
+fn markdown(hover: &Value) -> &str {
+    hover["contents"]["value"].as_str().unwrap_or_else(|| panic!("no hover: {hover}"))
+}
+
+fn labels(items: &Value) -> Vec<&str> {
+    items.as_array().expect("a list").iter().filter_map(|i| i["label"].as_str()).collect()
+}
+
+#[test]
+fn a_session_with_a_pyramidnet() {
+    let mut client = Client::open(PROGRAM, None);
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+
+    // Hover: documentation, what is built, and a rule's numbers.
+    let hover = client.at("textDocument/hover", "pair(width", 1, json!({}));
+    let text = markdown(&hover);
+    assert!(
+        text.contains("Two convolutions.") && text.contains("3 x 32 x 32") || text.contains("16 x 32 x 32"),
+        "{text}"
+    );
+    assert!(text.contains("parameters") && text.contains("multiply-adds"), "{text}");
+    let hover = client.at("textDocument/hover", "residual {", 1, json!({}));
+    let text = markdown(&hover);
+    assert!(
+        text.contains("l = 1 of L = 9") && text.contains("p_l = 0.9444") && text.contains("E[forward] = 0.9444"),
+        "{text}"
+    );
+    assert!(text.contains("l = 9 of L = 9") && text.contains("p_l = 0.5,"), "{text}");
+    let hover = client.at("textDocument/hover", "conv3x3(width, s", 0, json!({}));
+    assert!(markdown(&hover).contains("a layer") && markdown(&hover).contains("32 x 32"), "{hover}");
+    let hover = client.at("textDocument/hover", "shakedrop(p", 0, json!({}));
+    assert!(markdown(&hover).contains("E[forward]"), "{hover}");
+    let hover = client.at("textDocument/hover", "momentum", 0, json!({}));
+    assert!(markdown(&hover).contains("an option of"), "{hover}");
+
+    // Names: in this file, and in the library.
+    let place = client.at("textDocument/definition", "block: pair", 8, json!({}));
+    assert_eq!(place["range"]["start"], position(PROGRAM, PROGRAM.find("pair(width").expect("there")));
+    let place = client.at("textDocument/definition", "linear_decay(l", 0, json!({}));
+    assert!(place["uri"].as_str().expect("an address").ends_with("std/regularizers.sd"), "{place}");
+    let all =
+        client.at("textDocument/references", "width: int", 0, json!({ "context": { "includeDeclaration": true } }));
+    assert_eq!(all.as_array().expect("a list").len(), 4);
+    let edit = client.at("textDocument/rename", "width: int", 0, json!({ "newName": "channels_out" }));
+    assert_eq!(edit["changes"][URI].as_array().expect("edits").len(), 4);
+    for refused in ["stride", "9x", "if", "a b"] {
+        let edit = client.at("textDocument/rename", "width: int", 0, json!({ "newName": refused }));
+        assert_eq!(edit, Value::Null, "{refused}");
+    }
+    assert_eq!(client.at("textDocument/rename", "shakedrop(p", 0, json!({ "newName": "shook" })), Value::Null);
+
+    // Typing: what may stand where.
+    let items = client.at("textDocument/completion", "momentum", 0, json!({}));
+    assert!(labels(&items).contains(&"nesterov") && labels(&items).contains(&"weight_decay"), "{:?}", labels(&items));
+    let items = client.at("textDocument/completion", "stride: stride); bn; relu", 0, json!({}));
+    assert!(labels(&items).contains(&"groups: ") && labels(&items).contains(&"width"), "{:?}", labels(&items));
+    let help = client.at("textDocument/signatureHelp", "stride: stride); bn; relu", 8, json!({}));
+    assert!(help["signatures"][0]["label"].as_str().expect("a label").starts_with("conv3x3("), "{help}");
+    let all = json!({ "range": { "start": position(PROGRAM, 0), "end": position(PROGRAM, PROGRAM.len()) } });
+    let hints = client.at("textDocument/inlayHint", "use", 0, all);
+    assert!(labels(&hints).iter().any(|l| l.starts_with("p_l = 0.9444 … 0.5")), "{hints}");
+    assert!(labels(&hints).iter().any(|l| l.starts_with("→ ") && l.contains("×32×32 … ")), "{hints}");
+    let symbols = client.of("textDocument/documentSymbol");
+    let names: Vec<_> =
+        symbols.as_array().expect("a list").iter().map(|s| s["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["pair", "Pyramid", "train Pyramid"]);
+    assert!(client.of("textDocument/foldingRange").as_array().expect("a list").len() >= 4);
+    let tokens = client.of("textDocument/semanticTokens/full");
+    assert!(tokens["data"].as_array().expect("a list").len() > 5 * 30, "{tokens}");
+
+    // A slip: told at once, with its mend.
+    client.replace("conv3x3(width); bn", "cnov3x3(width); bn");
+    let told = client.diagnostics();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["code"], "SD0201");
+    let actions = client.ask(
+        "textDocument/codeAction",
+        json!({ "textDocument": { "uri": URI }, "range": told[0]["range"], "context": { "diagnostics": [] } }),
+    );
+    assert_eq!(actions[0]["title"], "Replace `cnov3x3` with `conv3x3`");
+    assert_eq!(actions[0]["edit"]["changes"][URI][0]["newText"], "conv3x3");
+    client.replace("cnov3x3", "conv3x3");
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+
+    // Layout.
+    client.replace("    const layers", "  const   layers");
+    let edits = client.of("textDocument/formatting");
+    assert_eq!(edits[0]["newText"].as_str(), Some(PROGRAM));
+    client.close();
+}
+
+#[test]
+fn a_broken_file_keeps_all_of_it_for_its_whole_items() {
+    let mut client = Client::open(PROGRAM, None);
+    client.replace("    place shakedrop(p:", "    place shakedrop((p:");
+    let told = client.diagnostics();
+    assert!(!told.is_empty());
+    let hover = client.at("textDocument/hover", "pair(width", 1, json!({}));
+    assert!(markdown(&hover).contains("Two convolutions."));
+    let place = client.at("textDocument/definition", "pyramid_shortcut(width", 0, json!({}));
+    assert!(place["uri"].as_str().expect("an address").ends_with("std/pyramidnet.sd"), "{place}");
+    assert!(labels(&client.at("textDocument/completion", "momentum", 0, json!({}))).contains(&"nesterov"));
+    assert!(client.of("textDocument/documentSymbol")[0]["name"] == "pair");
+    client.close();
+}
+
+#[test]
+fn a_panic_costs_one_request() {
+    let mut client = Client::open(PROGRAM, Some("textDocument/hover"));
+    let params = json!({ "textDocument": { "uri": URI }, "position": { "line": 4, "character": 7 } });
+    let response = serde_json::to_value(client.answer("textDocument/hover", params)).expect("it is JSON");
+    assert_eq!(response["error"]["code"], -32603, "{response}");
+    let response = serde_json::to_value(client.answer("textDocument/nothing", json!({}))).expect("it is JSON");
+    assert_eq!(response["error"]["code"], -32601, "{response}");
+    let response = serde_json::to_value(client.answer("textDocument/definition", json!(3))).expect("it is JSON");
+    assert_eq!(response["error"]["code"], -32602, "{response}");
+    assert_eq!(client.of("textDocument/documentSymbol").as_array().expect("a list").len(), 3);
+    client.close();
+}
+
+/// What is typed.
+const PIECES: &[&str] = &[
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "\n",
+    " ",
+    "relu",
+    "residual { ",
+    "branch { bn }",
+    "ü€😀",
+    "//",
+    "\"",
+    "width",
+    ":",
+    "..",
+    "1",
+    "train ",
+];
+
+#[test]
+fn edits_at_random_never_end_a_session() {
+    let edits = if std::env::var_os("SDC_SLOW").is_some() { 100_000 } else { 600 };
+    let mut choices = Choices::of("lsp.edits");
+    let mut client = Client::open(PROGRAM, None);
+    let boundary = |text: &str, at: usize| text.floor_char_boundary(at.min(text.len()));
+    for n in 0..edits {
+        if client.text.len() > 3_000 || client.text.len() < 200 {
+            let whole = client.text.len();
+            client.edit(0..whole, PROGRAM);
+        }
+        let start = boundary(&client.text, choices.below(client.text.len()));
+        let end = boundary(&client.text, start + if choices.once_in(2) { 0 } else { choices.below(6) });
+        client.edit(start..end.max(start), choices.one(PIECES));
+        let place = position(&client.text, boundary(&client.text, choices.below(client.text.len())));
+        let methods = [
+            "hover",
+            "completion",
+            "signatureHelp",
+            "definition",
+            "references",
+            "rename",
+            "documentSymbol",
+            "foldingRange",
+            "semanticTokens/full",
+            "inlayHint",
+            "codeAction",
+            "formatting",
+        ];
+        let method = format!("textDocument/{}", choices.one(&methods));
+        let end = position(&client.text, client.text.len());
+        let response = client.answer(&method, json!({
+            "textDocument": { "uri": URI }, "position": place, "newName": "other", "context": { "includeDeclaration": true, "triggerKind": 1, "isRetrigger": false, "diagnostics": [] },
+            "range": { "start": { "line": 0, "character": 0 }, "end": end }, "options": { "tabSize": 4, "insertSpaces": true },
+        }));
+        let response = serde_json::to_value(response).expect("it is JSON");
+        assert!(response.get("error").is_none(), "edit {n}, {method}: {response}\n{}", client.text);
+    }
+    client.close();
+}
