@@ -79,7 +79,7 @@ impl View {
         self.line(&epoch_line(m, self.epochs));
         self.object(&json!({
             "event": "epoch", "epoch": m.epoch, "step": m.step, "rate": m.rate, "train_loss": m.train_loss,
-            "test_loss": m.test_loss, "test_accuracy": m.test_accuracy,
+            "test_loss": m.test_loss, "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
         }));
         if let Some(live) = &mut self.live {
             live.accuracies.push(m.test_accuracy);
@@ -97,8 +97,9 @@ impl View {
 
 /// An epoch in words.
 pub fn epoch_line(m: &EpochMetrics, epochs: usize) -> String {
+    let held = m.validation_accuracy.map_or(String::new(), |a| format!("  validation accuracy {:.2} %", 100.0 * a));
     format!(
-        "epoch {:>3}/{epochs}  rate {:<8}  train loss {:.4}  test loss {:.4}  test accuracy {:.2} %",
+        "epoch {:>3}/{epochs}  rate {:<8}  train loss {:.4}  test loss {:.4}  test accuracy {:.2} %{held}",
         m.epoch,
         short(m.rate),
         m.train_loss,

@@ -115,7 +115,7 @@ fn to_json(row: &Row) -> Value {
     let epoch = |m: &crate::train::EpochMetrics| {
         json!({
             "epoch": m.epoch, "step": m.step, "train_loss": m.train_loss, "test_loss": m.test_loss,
-            "test_accuracy": m.test_accuracy,
+            "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
         })
     };
     json!({

@@ -95,6 +95,8 @@ impl Observer for Watch<'_> {
             ("accuracy/test", m.test_accuracy),
             ("rate", m.rate),
         ];
+        let held = m.validation_accuracy.map(|accuracy| ("accuracy/validation", accuracy));
+        let points: Vec<_> = points.into_iter().chain(held).collect();
         if let Err(failure) = self.events.add(m.step, now(), &points) {
             self.warn(&failure);
         }

@@ -6,7 +6,7 @@
 
 mod replace;
 
-pub use replace::{replace, replace_text};
+pub use replace::{PARTIAL, replace, replace_text};
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Disk, DiskFile};
 
+/// How the names of files end that are not yet in their place; a process that is killed may leave one.
+pub const PARTIAL: &str = "partial";
+
 /// Puts what `write` writes in the place of the file at `path`, or makes it. `write` may be called twice: after a flush
 /// that failed everything is written once more, into a new file.
 ///
@@ -56,6 +59,6 @@ fn grow<E: From<io::Error>>(
 /// Where the new file grows: in the same folder, so that renaming moves no bytes.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
+    name.push(format!(".{PARTIAL}"));
     PathBuf::from(name)
 }

@@ -19,18 +19,20 @@ pub struct EpochMetrics {
     pub test_loss: f64,
     /// The share of test images that are right.
     pub test_accuracy: f64,
+    /// The share of the images held back for validation that are right, where the recipe holds some back.
+    pub validation_accuracy: Option<f64>,
 }
 
 /// The finished epochs of a run, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics(pub Vec<EpochMetrics>);
 
-const HEADER: &str = "epoch,step,rate,train_loss,test_loss,test_accuracy";
+const HEADER: &str = "epoch,step,rate,train_loss,test_loss,test_accuracy,validation_accuracy";
 
 impl EpochMetrics {
-    /// What the best epoch is chosen by.
+    /// What the best epoch is chosen by: the images held back for that, or the test images where none are.
     pub fn score(&self) -> f64 {
-        self.test_accuracy
+        self.validation_accuracy.unwrap_or(self.test_accuracy)
     }
 }
 
@@ -48,8 +50,9 @@ impl Metrics {
 
 impl fmt::Display for EpochMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EpochMetrics { epoch, step, rate, train_loss, test_loss, test_accuracy } = self;
-        write!(f, "{epoch},{step},{rate},{train_loss},{test_loss},{test_accuracy}")
+        let EpochMetrics { epoch, step, rate, train_loss, test_loss, test_accuracy, validation_accuracy } = self;
+        write!(f, "{epoch},{step},{rate},{train_loss},{test_loss},{test_accuracy},")?;
+        validation_accuracy.iter().try_for_each(|accuracy| write!(f, "{accuracy}"))
     }
 }
 
@@ -66,7 +69,9 @@ impl FromStr for EpochMetrics {
     fn from_str(line: &str) -> Result<Self, String> {
         let wrong = || format!("`{line}` is no row of metrics");
         let cells: Vec<&str> = line.split(',').collect();
-        let [epoch, step, rate, train_loss, test_loss, test_accuracy] = cells[..] else { return Err(wrong()) };
+        let [epoch, step, rate, train_loss, test_loss, test_accuracy, validation] = cells[..] else {
+            return Err(wrong());
+        };
         let number = |text: &str| text.parse::<f64>().map_err(|_| wrong());
         Ok(EpochMetrics {
             epoch: epoch.parse().map_err(|_| wrong())?,
@@ -75,6 +80,7 @@ impl FromStr for EpochMetrics {
             train_loss: number(train_loss)?,
             test_loss: number(test_loss)?,
             test_accuracy: number(test_accuracy)?,
+            validation_accuracy: if validation.is_empty() { None } else { Some(number(validation)?) },
         })
     }
 }

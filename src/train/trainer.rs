@@ -216,9 +216,13 @@ impl<'a> Trainer<'a> {
         let Job { recipe, data, .. } = self.job;
         let Progress { step, loss_sum, images, .. } = self.progress;
         let mut go_on = || observer.asked() != Asked::Stop;
-        let test =
-            averaged(self.engine, self.job.network, |engine| evaluate(engine, &data.test, recipe.batch, &mut go_on))?;
-        let Some(test) = test else { return Ok(None) };
+        let scores = averaged(self.engine, self.job.network, |engine| {
+            let mut score = |images| evaluate(engine, images, recipe.batch, &mut go_on);
+            let Some(test) = score(&data.test)? else { return Ok(None) };
+            let Some(images) = &data.validation else { return Ok(Some((test, None))) };
+            Ok(score(images)?.map(|validation| (test, Some(validation.accuracy))))
+        })?;
+        let Some((test, validation_accuracy)) = scores else { return Ok(None) };
         if !test.loss.is_finite() {
             return Err(not_finite(step, "the test images' loss"));
         }
@@ -229,6 +233,7 @@ impl<'a> Trainer<'a> {
             train_loss: loss_sum / images as f64,
             test_loss: test.loss,
             test_accuracy: test.accuracy,
+            validation_accuracy,
         }))
     }
 

@@ -178,3 +178,27 @@ fn a_run_that_diverges_names_the_layer_and_keeps_its_weights() {
     );
     well(&["eval", &run]);
 }
+
+/// What the optimizer keeps is part of a run: moments, gradients half gathered, averages; and so is what is held back.
+#[test]
+fn a_run_that_gathers_and_averages_resumes_to_the_same_bits() {
+    let home = Home::new();
+    let recipe = "data digits { validation: 1000; augment { pad_crop(1) } }; optimizer adamw { lr: 0.01; clip: 0.5 }; \
+                  accumulate 3; average 0.9; epochs 2; batch 50; seed 3";
+    let (head, _) = PROGRAM.split_once("train M").expect("a recipe");
+    fs::write(home.path("m.sd"), format!("{head}train M {{ {recipe} }}\n")).expect("the program is written");
+    let left = |run: &str| {
+        ["metrics.csv", "checkpoints/step-20.safetensors", "checkpoints/best.safetensors"]
+            .map(|file| fs::read(home.path(run).join(file)).expect("the file is there"))
+    };
+    well(&["train", &home.text("m.sd"), "--threads", "1", "--out", &home.text("whole")]);
+    let wanted = left("whole");
+    let metrics = String::from_utf8(wanted[0].clone()).expect("text");
+    assert!(metrics.lines().skip(1).all(|row| !row.ends_with(',')), "each epoch has a score by validation: {metrics}");
+    for steps in ["0", "4", "10", "11"] {
+        well(&["train", &home.text("m.sd"), "--threads", "2", "--steps", steps, "--out", &home.text(steps)]);
+        let said = well(&["train", "--resume", &home.text(steps), "--threads", "3"]);
+        assert!(said.contains("the best by validation"), "{said}");
+        assert!(left(steps) == wanted, "stopped after step {steps}");
+    }
+}

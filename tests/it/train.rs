@@ -193,7 +193,10 @@ fn a_run_trains_and_leaves_program_weights_and_metrics() {
     assert_eq!(fs::read_to_string(folder.program()).expect("it is written"), setting.job().program);
     let metrics = fs::read_to_string(folder.metrics()).expect("it is written");
     let rows: Vec<String> = seen.epochs.iter().map(ToString::to_string).collect();
-    assert_eq!(metrics, format!("epoch,step,rate,train_loss,test_loss,test_accuracy\n{}\n", rows.join("\n")));
+    assert_eq!(
+        metrics,
+        format!("epoch,step,rate,train_loss,test_loss,test_accuracy,validation_accuracy\n{}\n", rows.join("\n"))
+    );
     assert!(rows[2].starts_with("3,72,0.05,"));
 
     let checkpoint = newest(&folder, &setting.network);

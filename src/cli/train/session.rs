@@ -116,11 +116,17 @@ fn open(source: &Source<'_>, network: &Network) -> Result<(RunFolder, Option<Loc
 fn last_line(ended: Ended, step: u64, folder: &RunFolder, metrics: &Metrics) -> String {
     let folder = folder.path().display();
     match (ended, metrics.best()) {
-        (Ended::Finished, Some(best)) => format!(
-            "trained; best test accuracy {:.2} % after epoch {}; checkpoints and metrics are in {folder}",
-            100.0 * best.test_accuracy,
-            best.epoch
-        ),
+        (Ended::Finished, Some(best)) => {
+            let (what, by) = match best.validation_accuracy {
+                None => ("best test accuracy", ""),
+                Some(_) => ("test accuracy", ", the best by validation"),
+            };
+            format!(
+                "trained; {what} {:.2} % after epoch {}{by}; checkpoints and metrics are in {folder}",
+                100.0 * best.test_accuracy,
+                best.epoch
+            )
+        }
         (Ended::Finished, None) => format!("trained; checkpoints and metrics are in {folder}"),
         (Ended::Stopped, _) => format!("stopped after step {step}; go on with: sdc train --resume {folder}"),
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{Checkpoint, Record, save};
 use crate::device::Engine;
 use crate::diag::{Failure, codes};
-use crate::disk::Disk;
+use crate::disk::{Disk, PARTIAL};
 use crate::net::Network;
 use crate::train::failure::cannot_write;
 
@@ -109,7 +109,7 @@ impl Checkpoints {
         save(disk, &path, engine, network, record)?;
         Checkpoint::read(&path, network)?;
         self.whole.insert(step, true);
-        self.rotate(disk, network).map_err(|e| cannot_write(&self.folder, &e))
+        self.clear(disk).and_then(|()| self.rotate(disk, network)).map_err(|e| cannot_write(&self.folder, &e))
     }
 
     /// Writes the checkpoint of the best epoch so far.
@@ -125,6 +125,17 @@ impl Checkpoints {
     ) -> Result<(), Failure> {
         fs::create_dir_all(&self.folder).map_err(|e| cannot_write(&self.folder, &e))?;
         save(disk, &self.best(), engine, network, record)
+    }
+
+    /// Removes what a process left that was killed while it wrote: a run has one writer.
+    fn clear(&self, disk: &dyn Disk) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == PARTIAL) {
+                remove(disk, &path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what is older than the newest two that were found whole, if it is whole as well: what is damaged may be
