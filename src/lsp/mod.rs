@@ -35,10 +35,10 @@ use gen_lsp_types::{
     SemanticTokensParams, SemanticTokensProvider, ServerCapabilities, SignatureHelpOptions, SignatureHelpParams,
     TextDocumentPositionParams, TextDocumentSync, TextDocumentSyncKind, Uri,
 };
-use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Value, from_value, json};
 
 use self::document::Document;
 use crate::diag::{Failure, codes};
@@ -140,82 +140,78 @@ struct Server {
     documents: BTreeMap<String, Document>,
 }
 
-/// A request's parameters, or the answer that says what is wrong with them.
-fn read<T: DeserializeOwned>(id: &RequestId, params: Value) -> Result<T, Response> {
-    serde_json::from_value(params)
-        .map_err(|e| Response::new_err(id.clone(), ErrorCode::InvalidParams as i32, e.to_string()))
-}
-
 impl Server {
     fn request(&self, request: Request) -> Response {
         let Request { id, method, params } = request;
         let answered = match method.as_str() {
-            "textDocument/hover" => self.at(&id, params, |p: HoverParams| {
+            "textDocument/hover" => self.at(params, |p: HoverParams| {
                 (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| hover::hover(d, at))
             }),
-            "textDocument/completion" => self.at(&id, params, |p: CompletionParams| {
+            "textDocument/completion" => self.at(params, |p: CompletionParams| {
                 (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| {
                     Some(CompletionResponse::CompletionItemList(complete::complete(d, at)))
                 })
             }),
-            "textDocument/signatureHelp" => self.at(&id, params, |p: SignatureHelpParams| {
+            "textDocument/signatureHelp" => self.at(params, |p: SignatureHelpParams| {
                 (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| complete::signature(d, at))
             }),
-            "textDocument/definition" => self.at(&id, params, |p: DefinitionParams| {
+            "textDocument/definition" => self.at(params, |p: DefinitionParams| {
                 (p.text_document_position_params, |d: &Document, uri: &Uri, at: usize| {
                     edits::define(d, uri, at).map(|l| DefinitionResponse::Definition(Definition::Location(l)))
                 })
             }),
-            "textDocument/references" => self.at(&id, params, |p: ReferenceParams| {
+            "textDocument/references" => self.at(params, |p: ReferenceParams| {
                 (p.text_document_position_params, |d: &Document, uri: &Uri, at: usize| {
                     Some(edits::references(d, uri, at))
                 })
             }),
-            "textDocument/rename" => self.at(&id, params, |p: RenameParams| {
+            "textDocument/rename" => self.at(params, |p: RenameParams| {
                 let new = p.new_name;
                 (p.text_document_position_params, move |d: &Document, uri: &Uri, at: usize| {
                     edits::rename(d, uri, at, &new)
                 })
             }),
-            "textDocument/documentSymbol" => read(&id, params).map(|p: DocumentSymbolParams| {
+            "textDocument/documentSymbol" => from_value(params).map(|p: DocumentSymbolParams| {
                 self.of(&p.text_document.uri, |d| DocumentSymbolResponse::DocumentSymbolList(symbols::symbols(d)))
             }),
             "textDocument/foldingRange" => {
-                read(&id, params).map(|p: FoldingRangeParams| self.of(&p.text_document.uri, symbols::folds))
+                from_value(params).map(|p: FoldingRangeParams| self.of(&p.text_document.uri, symbols::folds))
             }
             "textDocument/semanticTokens/full" => {
-                read(&id, params).map(|p: SemanticTokensParams| self.of(&p.text_document.uri, symbols::tokens))
+                from_value(params).map(|p: SemanticTokensParams| self.of(&p.text_document.uri, symbols::tokens))
             }
             "textDocument/inlayHint" => {
-                read(&id, params).map(|p: InlayHintParams| self.of(&p.text_document.uri, |d| hints::hints(d, p.range)))
+                from_value(params).map(|p: InlayHintParams| self.of(&p.text_document.uri, |d| hints::hints(d, p.range)))
             }
-            "textDocument/codeAction" => read(&id, params).map(|p: CodeActionParams| {
+            "textDocument/codeAction" => from_value(params).map(|p: CodeActionParams| {
                 self.of(&p.text_document.uri, |d| edits::actions(d, &p.text_document.uri, p.range))
             }),
             "textDocument/formatting" => {
-                read(&id, params).map(|p: DocumentFormattingParams| self.of(&p.text_document.uri, edits::layout))
+                from_value(params).map(|p: DocumentFormattingParams| self.of(&p.text_document.uri, edits::layout))
             }
             other => {
                 let told = format!("`{other}` is not served");
                 return Response::new_err(id, ErrorCode::MethodNotFound as i32, told);
             }
         };
-        answered.map_or_else(|refusal| refusal, |value| Response::new_ok(id, value))
+        match answered {
+            Ok(value) => Response::new_ok(id, value),
+            Err(why) => Response::new_err(id, ErrorCode::InvalidParams as i32, why.to_string()),
+        }
     }
 
     /// An answer about a place in a text; nothing where the text is not open.
     fn at<P, A, F>(
         &self,
-        id: &RequestId,
         params: Value,
         answer: impl FnOnce(P) -> (TextDocumentPositionParams, F),
-    ) -> Result<Value, Response>
+    ) -> Result<Value, serde_json::Error>
     where
         P: DeserializeOwned,
         A: Serialize,
         F: FnOnce(&Document, &Uri, usize) -> Option<A>,
     {
-        let (place, answer) = answer(read(id, params)?);
+        let (place, answer) = answer(from_value(params)?);
         let uri = place.text_document.uri;
         Ok(self.of(&uri, |d| answer(d, &uri, d.offset(place.position))))
     }
@@ -230,11 +226,11 @@ impl Server {
         let Notification { method, params } = note;
         match method.as_str() {
             "textDocument/didOpen" => {
-                let Ok(p) = serde_json::from_value::<DidOpenTextDocumentParams>(params) else { return Vec::new() };
+                let Ok(p) = from_value::<DidOpenTextDocumentParams>(params) else { return Vec::new() };
                 self.set(p.text_document.uri, p.text_document.version, p.text_document.text)
             }
             "textDocument/didChange" => {
-                let Ok(p) = serde_json::from_value::<DidChangeTextDocumentParams>(params) else { return Vec::new() };
+                let Ok(p) = from_value::<DidChangeTextDocumentParams>(params) else { return Vec::new() };
                 let uri = p.text_document.text_document_identifier.uri;
                 let Some(document) = self.documents.get(&uri.0) else { return Vec::new() };
                 let text =
@@ -242,7 +238,7 @@ impl Server {
                 self.set(uri, p.text_document.version, text)
             }
             "textDocument/didClose" => {
-                let Ok(p) = serde_json::from_value::<DidCloseTextDocumentParams>(params) else { return Vec::new() };
+                let Ok(p) = from_value::<DidCloseTextDocumentParams>(params) else { return Vec::new() };
                 self.documents.remove(&p.text_document.uri.0);
                 vec![published(p.text_document.uri, None, Vec::new())]
             }
