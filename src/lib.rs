@@ -20,6 +20,7 @@
 //! | ground | [`source`] | texts, spans, the loader that confines `use` | any other module |
 //! | | [`diag`] | problems: code, labels, reason, way out; rendered once | knowing a stage |
 //! | | [`num`] | counter-based draws, float functions, hashes that are the same everywhere | clocks, std's float functions |
+//! | | [`mod@disk`] | files written so that a crash leaves the old one or the new one | what is in them |
 //! | text | [`syntax`] | tree with spans, parser (the only user of pest), comments, limits | a layer's name |
 //! | meaning | [`resolve`], [`typing`], [`elaborate`] | names; types; then the program run: loops, shapes, placement | reading files, luminal |
 //! | | [`mod@config`] | the resolved program: every value with where it came from, as data and as a program | evaluating |
@@ -75,6 +76,7 @@ pub mod data;
 pub mod device;
 pub mod diag;
 pub mod diagram;
+pub mod disk;
 pub mod docs;
 pub mod driver;
 pub mod elaborate;

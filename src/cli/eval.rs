@@ -3,59 +3,85 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Format, failed, kept, print, report, threads};
+use super::table::{Align, Table};
+use super::trained::Which;
+use super::{failed, print};
 use crate::data;
-use crate::diag::Failure;
-use crate::driver::{self, Built, Input, Session};
-use crate::net::Recipe;
-use crate::train::{Checkpoint, Evaluation, RunFolder, evaluate};
+use crate::train::{Assessment, assess};
 
 /// Test a trained network, with the derived factors in place of its rules.
 #[derive(clap::Args)]
 pub struct Args {
     /// The folder of a run.
     run: PathBuf,
+    #[command(flatten)]
+    which: Which,
     /// One JSON object in place of text.
     #[arg(long)]
     json: bool,
-    /// Threads [default: one a processor].
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
 }
+
+/// The most classes of which a matrix is shown as text.
+const MATRIX: usize = 20;
 
 pub fn run(args: &Args) -> ExitCode {
-    let folder = RunFolder::existing(&args.run);
-    let choice = match kept::recall(&folder) {
-        Ok(choice) => choice,
+    let mut trained = match args.which.open(&args.run) {
+        Ok(trained) => trained,
+        Err(code) => return code,
+    };
+    let data = match data::load(&trained.recipe.data, trained.recipe.seed) {
+        Ok(data) => data,
         Err(failure) => return failed(&failure),
     };
-    let mut session = Session::default();
-    let built = driver::build(&mut session, &Input::named(&folder.program()), &choice);
-    let Some(Built { network, recipe: Some(recipe) }) = built else { return report(&session, Format::Text) };
-    match score(args, &folder, &network, &recipe) {
-        Ok(Evaluation { accuracy, loss }) => {
-            print(match args.json {
-                true => format!("{}\n", json!({ "accuracy": accuracy, "loss": loss })),
-                false => format!("accuracy {:.2} %  loss {loss:.4}\n", 100.0 * accuracy),
-            });
-            ExitCode::SUCCESS
-        }
-        Err(failure) => failed(&failure),
-    }
+    let assessment = match assess(&mut trained.engine, &data.test, trained.recipe.batch) {
+        Ok(assessment) => assessment,
+        Err(failure) => return failed(&failure),
+    };
+    print(match args.json {
+        true => format!("{}\n", to_json(&assessment, trained.step)),
+        false => to_text(&assessment, trained.step),
+    });
+    ExitCode::SUCCESS
 }
 
-fn score(
-    args: &Args,
-    folder: &RunFolder,
-    network: &crate::net::Network,
-    recipe: &Recipe,
-) -> Result<Evaluation, Failure> {
-    let checkpoint = Checkpoint::read(&folder.weights(), network)?;
-    let data = data::load(&recipe.data, recipe.seed)?;
-    let plans = driver::plans(&driver::graphs(network, None), recipe.batch);
-    let mut engine = driver::compile(plans, threads(args.threads));
-    checkpoint.restore_weights(&mut engine);
-    evaluate(&mut engine, &data.test, recipe.batch)
+fn to_json(assessment: &Assessment, step: u64) -> Value {
+    json!({
+        "step": step,
+        "accuracy": assessment.accuracy(),
+        "top5": assessment.top_five(),
+        "loss": assessment.loss(),
+        "confusion": assessment.confusion,
+    })
+}
+
+fn to_text(assessment: &Assessment, step: u64) -> String {
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let mut out = format!(
+        "after step {step}: accuracy {}, top-5 {}, loss {:.4}\n\n",
+        percent(assessment.accuracy()),
+        percent(assessment.top_five()),
+        assessment.loss()
+    );
+    let matrix = assessment.confusion.len() <= MATRIX;
+    let mut columns = vec![("class", Align::Right), ("images", Align::Right), ("right", Align::Right)];
+    let numbers: Vec<String> = (0..assessment.confusion.len()).map(|class| class.to_string()).collect();
+    if matrix {
+        columns.push((" taken for", Align::Left));
+        columns.extend(numbers.iter().map(|number| (number.as_str(), Align::Right)));
+    }
+    let mut table = Table::new(&columns);
+    for (class, row) in assessment.confusion.iter().enumerate() {
+        let images: u64 = row.iter().sum();
+        let right = if images > 0 { percent(row[class] as f64 / images as f64) } else { String::new() };
+        let mut cells = vec![class.to_string(), images.to_string(), right];
+        if matrix {
+            cells.push(String::new());
+            cells.extend(row.iter().map(|n| if *n > 0 { n.to_string() } else { "·".to_owned() }));
+        }
+        table.row(cells);
+    }
+    out += &table.to_string();
+    out
 }

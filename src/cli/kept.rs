@@ -1,5 +1,5 @@
-//! What a run's folder keeps of the command that made it, so that `sdc eval` builds the same network: the files that
-//! the program uses, and `run.json` with the model's name and the values that were set.
+//! What a run's folder keeps beside its resolved program, so that other commands build the same network: the files that
+//! the program uses, and `run.json` with the model's name and the values that an extension set.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,14 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::diag::{Failure, codes};
+use crate::disk::{SystemDisk, replace_text};
 use crate::driver::Choice;
 use crate::source::{Source, Sources};
 use crate::train::RunFolder;
 
 /// What a run writes under names of its own.
-const RUN_FILES: [&str; 4] = [RunFolder::PROGRAM, RunFolder::METRICS, RunFolder::WEIGHTS, OPTIONS];
+const RUN_FILES: [&str; 6] =
+    [RunFolder::PROGRAM, RunFolder::METRICS, RunFolder::CHECKPOINTS, RunFolder::LOCK, RunFolder::LOG, OPTIONS];
 /// How the run was made.
 const OPTIONS: &str = "run.json";
 
@@ -34,20 +36,21 @@ pub fn check_names(sources: &Sources) -> Result<(), Failure> {
     }
 }
 
-/// Writes what `folder` keeps beside the program's own text.
+/// Writes what `folder` keeps beside the program's own text. `set` are the values that are not in that text.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn keep(folder: &RunFolder, sources: &Sources, choice: &Choice, model: &str) -> Result<(), Failure> {
-    let write = |path: &Path, text: &str| {
-        let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
-        made.map_err(|e| cannot(codes::CANNOT_WRITE, path, "written", &e))
-    };
+pub fn keep(folder: &RunFolder, sources: &Sources, set: &[String], model: &str) -> Result<(), Failure> {
     for source in used(sources) {
-        write(&folder.path().join(&source.name), &source.text)?;
+        let path = folder.path().join(&source.name);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| replace_text(&SystemDisk, &path, &source.text))
+            .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))?;
     }
-    let options = json!({ "model": model, "set": choice.sets });
-    write(&folder.path().join(OPTIONS), &format!("{options:#}\n"))
+    let path = folder.path().join(OPTIONS);
+    let options = json!({ "model": model, "set": set });
+    replace_text(&SystemDisk, &path, &format!("{options:#}\n"))
+        .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))
 }
 
 /// The choice that a run was made with.

@@ -20,12 +20,17 @@ mod graph;
 mod kept;
 mod lsp;
 mod new;
+mod predict;
 mod progress;
+mod runs;
 mod shell;
+mod signals;
 mod summary;
 mod table;
 mod test;
 mod train;
+mod trained;
+mod watch;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
@@ -74,7 +79,9 @@ enum Command {
     Man(shell::Man),
     Test(test::Args),
     Train(train::Args),
+    Runs(runs::Args),
     Eval(eval::Args),
+    Predict(predict::Args),
     Bench(bench::Args),
     Dump(dump::Args),
 }
@@ -98,7 +105,9 @@ pub fn main() -> ExitCode {
         Command::Man(args) => shell::man(&args),
         Command::Test(args) => test::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Predict(args) => predict::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
     }
@@ -109,6 +118,19 @@ pub fn main() -> ExitCode {
 struct Chosen {
     /// The program; `-` reads standard input.
     file: PathBuf,
+    #[command(flatten)]
+    values: Values,
+}
+
+impl Chosen {
+    fn choice(&self) -> Choice {
+        self.values.choice()
+    }
+}
+
+/// What of a program, and with which values.
+#[derive(clap::Args)]
+struct Values {
     /// The model, where the program has several.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -117,7 +139,7 @@ struct Chosen {
     sets: Vec<String>,
 }
 
-impl Chosen {
+impl Values {
     fn choice(&self) -> Choice {
         Choice { model: self.model.clone(), sets: self.sets.clone() }
     }

@@ -1,82 +1,224 @@
-//! How a run shows itself: a bar on a terminal, a line an epoch on standard output everywhere.
+//! How a run shows itself: on a terminal a live view, elsewhere a line an epoch; or JSON lines; or nothing.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use super::print;
-use crate::data::Splits;
-use crate::net::{Network, Recipe};
-use crate::train::{EpochMetrics, Observer, RunFolder, StepReport};
+use super::summary::size;
+use crate::device::host;
+use crate::diag::Failure;
+use crate::kernel::{Draw, Plan, When};
+use crate::train::{EpochMetrics, StepReport};
 
-/// Lines for people; figures for programs stand in `metrics.csv`.
-pub struct Lines {
-    bar: Option<ProgressBar>,
-    images: u64,
-    batch: u64,
+/// What is asked for on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For people.
+    Text,
+    /// Only what goes wrong.
+    Quiet,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A run's view.
+pub struct View {
+    style: Style,
+    /// On a terminal alone.
+    live: Option<Live>,
     epochs: usize,
-    started: std::time::Instant,
 }
 
-impl Lines {
-    /// Says what is about to be trained.
-    pub fn start(network: &Network, recipe: &Recipe, data: &Splits, folder: &RunFolder) -> Self {
-        let counts = network.counts();
-        print(format!(
-            "{}: {} parameters, {} sites of rules; {} training and {} test images of {}; into {}\n",
-            network.name,
-            counts.parameters,
-            network.sites().len(),
-            data.train.len(),
-            data.test.len(),
-            recipe.data.set.name(),
-            folder.path().display(),
-        ));
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = "epoch {prefix}  {bar:30}  {pos}/{len} steps  {msg}  {eta} left";
-            let style = ProgressStyle::with_template(style).expect("the template's fields are indicatif's");
-            ProgressBar::new(0).with_style(style)
-        });
-        let images = data.train.len() as u64;
-        Lines { bar, images, batch: recipe.batch as u64, epochs: recipe.epochs, started: std::time::Instant::now() }
+impl View {
+    /// A view of a run of so many epochs in batches of `batch`, whose branches the gates close.
+    pub fn new(style: Style, epochs: usize, batch: usize, gates: Gates) -> Self {
+        let live = style == Style::Text && std::io::stderr().is_terminal();
+        View { style, live: live.then(|| Live::new(epochs, batch, gates)), epochs }
     }
 
-    /// Says where the result lies.
-    pub fn finish(self, folder: &RunFolder, well: bool) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    /// A line for people.
+    pub fn line(&self, line: &str) {
+        match (self.style, &self.live) {
+            (Style::Text, Some(live)) => live.bar.suspend(|| print(format!("{line}\n"))),
+            (Style::Text, None) => print(format!("{line}\n")),
+            (Style::Quiet | Style::Json, _) => {}
         }
-        if well {
-            let seconds = self.started.elapsed().as_secs_f64();
-            print(format!("trained in {seconds:.1} s; weights and metrics are in {}\n", folder.path().display()));
+    }
+
+    /// An object for programs.
+    pub fn object(&self, object: &serde_json::Value) {
+        match self.style {
+            Style::Json => print(format!("{object}\n")),
+            Style::Text | Style::Quiet => {}
+        }
+    }
+
+    /// Something that goes wrong and does not end the run; loud in every style.
+    pub fn warn(&self, failure: &Failure) {
+        // Nothing is left to be told where standard error itself is gone.
+        let tell = || drop(writeln!(std::io::stderr(), "warning: {failure}"));
+        match &self.live {
+            Some(live) => live.bar.suspend(tell),
+            None => tell(),
+        }
+        self.object(&json!({ "event": "warning", "code": failure.code.0, "message": failure.message }));
+    }
+
+    /// A step was done.
+    pub fn step(&mut self, report: &StepReport) {
+        if let Some(live) = &mut self.live {
+            live.step(report);
+        }
+    }
+
+    /// An epoch is over.
+    pub fn epoch(&mut self, m: &EpochMetrics) {
+        self.line(&epoch_line(m, self.epochs));
+        self.object(&json!({
+            "event": "epoch", "epoch": m.epoch, "step": m.step, "rate": m.rate, "train_loss": m.train_loss,
+            "test_loss": m.test_loss, "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
+        }));
+        if let Some(live) = &mut self.live {
+            live.accuracies.push(m.test_accuracy);
+            live.losses.push(m.train_loss);
+        }
+    }
+
+    /// Takes the live view from the screen.
+    pub fn close(&self) {
+        if let Some(live) = &self.live {
+            live.bar.finish_and_clear();
         }
     }
 }
 
-impl Observer for Lines {
+/// An epoch in words.
+pub fn epoch_line(m: &EpochMetrics, epochs: usize) -> String {
+    let held = m.validation_accuracy.map_or(String::new(), |a| format!("  validation accuracy {:.2} %", 100.0 * a));
+    format!(
+        "epoch {:>3}/{epochs}  rate {:<8}  train loss {:.4}  test loss {:.4}  test accuracy {:.2} %{held}",
+        m.epoch,
+        short(m.rate),
+        m.train_loss,
+        m.test_loss,
+        100.0 * m.test_accuracy,
+    )
+}
+
+/// Six digits after the point, without zeros at the end.
+fn short(rate: f64) -> String {
+    format!("{rate:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The gates of a training step, which close branches for whole batches.
+#[derive(Clone, Debug, Default)]
+pub struct Gates {
+    gates: Vec<Draw>,
+    seed: u64,
+}
+
+impl Gates {
+    /// Those of a plan, each once, drawn from `seed`.
+    pub fn of(plan: Option<&Plan>, seed: u64) -> Self {
+        let mut gates: Vec<Draw> = Vec::new();
+        for draw in plan.iter().flat_map(|plan| &plan.kernels).flat_map(|kernel| kernel.when.draws()) {
+            if !gates.contains(draw) {
+                gates.push(*draw);
+            }
+        }
+        Gates { gates, seed }
+    }
+
+    /// How many of them a step closes.
+    fn closed(&self, step: u64) -> usize {
+        let closed = |gate: &&Draw| !When::Open(vec![**gate]).holds(self.seed, step as u32);
+        self.gates.iter().filter(closed).count()
+    }
+}
+
+/// What a terminal shows.
+struct Live {
+    bar: ProgressBar,
+    epochs: usize,
+    batch: u64,
+    gates: Gates,
+    losses: Vec<f64>,
+    accuracies: Vec<f64>,
+    /// Steps done and branches closed since the view began, and when that was.
+    seen: u64,
+    closed: u64,
+    started: Option<Instant>,
+}
+
+impl Live {
+    fn new(epochs: usize, batch: usize, gates: Gates) -> Self {
+        let style = ProgressStyle::with_template("epoch {prefix}  {bar:24}  {pos}/{len} steps  {msg}");
+        let bar = ProgressBar::new(0).with_style(style.expect("the template's fields are indicatif's"));
+        Live {
+            bar,
+            epochs,
+            batch: batch as u64,
+            gates,
+            losses: vec![],
+            accuracies: vec![],
+            seen: 0,
+            closed: 0,
+            started: None,
+        }
+    }
+
     fn step(&mut self, report: &StepReport) {
-        let Some(bar) = &self.bar else { return };
-        bar.set_length(report.steps);
-        bar.set_position(report.step);
-        bar.set_prefix(format!("{}/{}", report.epoch, self.epochs));
-        let seen = report.step * self.batch.min(self.images);
-        let speed = seen as f64 / self.started.elapsed().as_secs_f64();
-        bar.set_message(format!("loss {:.4}  {speed:.0} images/s", report.loss));
-    }
-
-    fn epoch(&mut self, m: &EpochMetrics) {
-        let line = format!(
-            "epoch {:>3}/{}  rate {:<8}  train loss {:.4}  test loss {:.4}  test accuracy {:.2} %",
-            m.epoch,
-            self.epochs,
-            format!("{:.6}", m.rate).trim_end_matches('0').trim_end_matches('.'),
-            m.train_loss,
-            m.test_loss,
-            100.0 * m.test_accuracy,
-        );
-        match &self.bar {
-            Some(bar) => bar.suspend(|| print(format!("{line}\n"))),
-            None => print(format!("{line}\n")),
+        self.bar.set_length(report.steps);
+        self.bar.set_position(report.step);
+        self.bar.set_prefix(format!("{}/{}", report.epoch, self.epochs));
+        // The first step is not counted: it finds everything cold.
+        let Some(started) = self.started else { return self.started = Some(Instant::now()) };
+        self.seen += 1;
+        self.closed += self.gates.closed(report.step - 1) as u64;
+        let step_seconds = started.elapsed().as_secs_f64() / self.seen as f64;
+        let left = step_seconds * (report.steps - report.step) as f64;
+        let mut text = format!("{} left\n", duration(left));
+        text += &format!("  loss {:.4}  rate {}", report.loss, short(report.rate));
+        text += &format!("  {:.0} images/s", self.batch as f64 / step_seconds);
+        if let Some(memory) = host::memory() {
+            text += &format!("  {}", size(memory));
         }
+        if !self.gates.gates.is_empty() {
+            let share = self.closed as f64 / (self.seen * self.gates.gates.len() as u64) as f64;
+            text += &format!("  {:.0} % of branches skipped", 100.0 * share);
+        }
+        if let (Some(loss), Some(accuracy)) = (self.losses.last(), self.accuracies.last()) {
+            let best = self.accuracies.iter().copied().fold(0.0, f64::max);
+            text += &format!("\n  train loss    {} {loss:.4}", curve(&self.losses));
+            text += &format!("\n  test accuracy {} {:.2} %", curve(&self.accuracies), 100.0 * accuracy);
+            text += &format!(", best {:.2} %", 100.0 * best);
+        }
+        self.bar.set_message(text);
     }
+}
+
+/// Hours, minutes and seconds.
+fn duration(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// The last values as a row of bars between the least and the largest.
+fn curve(values: &[f64]) -> String {
+    const WIDTH: usize = 40;
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = &values[values.len().saturating_sub(WIDTH)..];
+    let low = shown.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let bar = |value: &f64| match high > low {
+        true => BARS[(((value - low) / (high - low)) * (BARS.len() - 1) as f64).round() as usize],
+        false => BARS[0],
+    };
+    shown.iter().map(bar).collect()
 }

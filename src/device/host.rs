@@ -103,17 +103,28 @@ impl Machine {
 
 /// The most memory that this process ever had, in bytes.
 pub fn peak_memory() -> Option<u64> {
-    status("VmHWM:")
+    field("/proc/self/status", "VmHWM:")
 }
 
 /// The memory that this process has, in bytes.
 pub fn memory() -> Option<u64> {
-    status("VmRSS:")
+    field("/proc/self/status", "VmRSS:")
 }
 
-fn status(field: &str) -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+/// The memory that this process can still take, in bytes: what the system has, and what a control group leaves of it.
+pub fn available_memory() -> Option<u64> {
+    let free = field("/proc/meminfo", "MemAvailable:")?;
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let left = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
+    let second = left("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
+    let first = left("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
+    Some([second, first].into_iter().flatten().fold(free, u64::min))
+}
+
+/// A line of one of the system's tables, which counts in kilobytes, in bytes.
+fn field(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
 }
 

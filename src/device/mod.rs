@@ -21,8 +21,13 @@ pub enum State {
 /// Images are N x C x H x W, row-major, normalised; N may be anything from 1 to the batch size it was compiled for.
 pub trait Engine {
     /// One training step: forward, backward, update. Returns the batch's mean loss. `targets` is N x classes;
-    /// `step` counts from 0 and, with the seed, names the step's draws.
+    /// `step` counts from 0 and, with the seed, names the step's draws. Where the loss or a gradient is not finite, no
+    /// weight and no momentum changes, and what is returned is not finite either.
     fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32;
+
+    /// The stable name of the first thing that is not finite when the step runs whose arguments these are; none where
+    /// all is. No weight and no momentum changes.
+    fn first_not_finite(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> Option<String>;
 
     /// The logits of the test-time network, N x classes.
     fn logits(&mut self, images: &[f32]) -> Vec<f32>;

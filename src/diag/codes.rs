@@ -72,4 +72,5 @@ codes! {
     CHECKPOINT_DAMAGED = "SD0904": "A checkpoint that is damaged or belongs to another program.";
     NOT_FINITE = "SD0905": "A loss or gradient that is not a finite number.";
     TOO_LITTLE_MEMORY = "SD0906": "A plan that needs more memory than the machine has.";
+    RUN_IN_USE = "SD0907": "A run that another process is training.";
 }

@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Input, Session, check_with};
 use crate::diag::{Code, Failure, Fix, Problem, codes};
+use crate::disk::{self, SystemDisk};
 use crate::source::{DiskLoader, LoadError, Loader, Source, Span};
 
 /// The most fixes that one run applies.
@@ -109,24 +109,13 @@ impl MendedFile {
         };
         // A link keeps pointing where it points: what it names is written.
         let path = path.canonicalize().map_err(cannot)?;
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(".partial");
-        let written = replace(Path::new(&temporary), &path, &self.after);
-        if written.is_err() {
-            // The failure itself is what counts; the remains may be unremovable for the same reason.
-            let _ = fs::remove_file(&temporary);
-        }
+        let permissions = fs::metadata(&path).map_err(cannot)?.permissions();
+        let written = disk::replace(&SystemDisk, &path, |file| {
+            file.write_all(self.after.as_bytes())?;
+            file.set_permissions(permissions.clone())
+        });
         written.map_err(cannot)
     }
-}
-
-fn replace(temporary: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    let permissions = fs::metadata(path)?.permissions();
-    let mut file = fs::File::create(temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(permissions)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }
 
 /// The program's own texts, those that are edited in place of what lies on the disk.

@@ -12,6 +12,7 @@
 
 mod files;
 mod fix;
+mod memory;
 
 use std::fmt;
 use std::io::Read as _;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
+pub use self::memory::check_memory;
 use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::config::{self, Config};
 use crate::device::cpu::CpuEngine;
@@ -225,10 +227,12 @@ pub fn build(session: &mut Session, input: &Input, choice: &Choice) -> Option<Bu
 
 /// The resolved program of a choice, which must build: all that it depends on, with where each value came from.
 pub fn config(session: &mut Session, input: &Input, choice: &Choice) -> Option<Config> {
-    build_resolved(session, input, choice).map(|(resolved, _)| {
-        let Resolved { program, chosen, sets } = resolved;
-        config::collect(&program, chosen, &sets, &session.sources)
-    })
+    build_with_config(session, input, choice).map(|(_, config)| config)
+}
+
+/// Both: what a run is made of, and what it keeps of where that came from.
+pub fn build_with_config(session: &mut Session, input: &Input, choice: &Choice) -> Option<(Built, Config)> {
+    build_resolved(session, input, choice).map(|(resolved, built)| (built, resolved.config(&session.sources)))
 }
 
 /// A program with what the command line says of it.
@@ -236,6 +240,12 @@ struct Resolved {
     program: resolve::Program,
     chosen: resolve::Chosen,
     sets: Vec<Override>,
+}
+
+impl Resolved {
+    fn config(&self, sources: &Sources) -> Config {
+        config::collect(&self.program, self.chosen, &self.sets, sources)
+    }
 }
 
 fn build_resolved(session: &mut Session, input: &Input, choice: &Choice) -> Option<(Resolved, Built)> {

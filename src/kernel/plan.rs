@@ -201,6 +201,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The number of the first kernel that changes what the optimizer keeps of parameters: no kernel before it changes a
+    /// weight, since the optimizer keeps something of each. As many as there are kernels where nothing is trained.
+    pub fn update(&self) -> usize {
+        let place = |buffer: &Buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch);
+        let kept: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(slot, _)| matches!(slot, Slot::Memory(..)))
+            .map(|(_, id)| place(self.buffer(*id)))
+            .collect();
+        let changes = |kernel: &Kernel| {
+            let mut written = kernel.writes().into_iter().map(|id| place(self.buffer(id)));
+            written.any(|a| kept.iter().any(|b| a.start < b.end && b.start < a.end))
+        };
+        self.kernels.iter().position(changes).unwrap_or(self.kernels.len())
+    }
+
     /// A buffer.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0 as usize]

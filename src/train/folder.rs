@@ -1,23 +1,34 @@
 //! The folder of a run: `runs/NAME-N`, or one that the user names. No two runs share one.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Checkpoints;
 use super::failure::cannot_write;
 use crate::diag::{Failure, codes};
 
-/// Where a run writes: its program, its weights, its metrics.
+/// Where a run writes: its program, its checkpoints, its metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
+/// The right to write into a run's folder.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
 impl RunFolder {
     /// The file of the program's text.
     pub const PROGRAM: &str = "program.sd";
-    /// The file of the weights, running statistics and momenta.
-    pub const WEIGHTS: &str = "weights.safetensors";
+    /// The folder of the checkpoints.
+    pub const CHECKPOINTS: &str = "checkpoints";
+    /// The file that a process holds locked while it writes here.
+    pub const LOCK: &str = "lock";
+    /// The file of what the run told.
+    pub const LOG: &str = "log.txt";
     /// The file with a row an epoch.
     pub const METRICS: &str = "metrics.csv";
 
@@ -81,9 +92,39 @@ impl RunFolder {
         self.path.join(Self::PROGRAM)
     }
 
-    /// Weights, running statistics and momenta after the last save.
-    pub fn weights(&self) -> PathBuf {
-        self.path.join(Self::WEIGHTS)
+    /// What training goes on from.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::of(self.path.join(Self::CHECKPOINTS))
+    }
+
+    /// Keeps every other process from writing here, until the lock is dropped or this process ends, however it ends.
+    ///
+    /// # Errors
+    /// Where another process has it, or the folder takes no file.
+    pub fn lock(&self) -> Result<Lock, Failure> {
+        let path = self.path.join(Self::LOCK);
+        let open = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(|e| cannot_write(&path, &e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Failure::new(
+                codes::RUN_IN_USE,
+                format!("another process is training in {}", self.path.display()),
+                "wait for it or stop it; `sdc runs` shows what runs",
+            )),
+            Err(TryLockError::Error(e)) => Err(cannot_write(&path, &e)),
+        }
+    }
+
+    /// Whether a process is training here.
+    pub fn in_use(&self) -> bool {
+        let file = File::open(self.path.join(Self::LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// What the run told.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(Self::LOG)
     }
 
     /// A row an epoch.

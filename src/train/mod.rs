@@ -7,15 +7,17 @@
 mod average;
 mod checkpoint;
 mod evaluate;
+mod events;
 mod failure;
 mod folder;
 mod init;
 mod metrics;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Entry, Progress, Record, save, states};
-pub use evaluate::{Evaluation, evaluate};
-pub use folder::RunFolder;
+pub use checkpoint::{Checkpoint, Checkpoints, Entry, Found, Progress, Record, save, states};
+pub use evaluate::{Assessment, Evaluation, assess, classify, evaluate, largest};
+pub use events::Events;
+pub use folder::{Lock, RunFolder};
 pub use init::{initial, initialise};
-pub use metrics::EpochMetrics;
-pub use trainer::{Job, Observer, StepReport, Trainer};
+pub use metrics::{EpochMetrics, Metrics};
+pub use trainer::{Asked, Ended, Job, Observer, Start, StepReport, Trainer};

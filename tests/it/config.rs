@@ -183,7 +183,7 @@ fn a_resolved_program_trains_to_the_same_bits() {
         }
         let output = command.output().expect("the program starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let bytes = std::fs::read(out.join("weights.safetensors")).expect("the file is there");
+        let bytes = std::fs::read(out.join("checkpoints/step-4.safetensors")).expect("the file is there");
         let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a safetensors file");
         let mut all: Vec<_> = tensors.tensors().into_iter().map(|(n, t)| (n, t.data().to_vec())).collect();
         all.sort();

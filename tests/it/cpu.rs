@@ -10,7 +10,7 @@ use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::lower::{Mode, lower};
 use sdc::net::recipe::{Exempt, Loss, Memory, Optimizer, UpdateRule};
-use sdc::net::{Activation, ConvOp, Level, Network, Shape};
+use sdc::net::{Activation, ConvOp, Level, Network, Role, Shape};
 use sdc::passes::{Close, Sweep, Update};
 
 use super::graph::build::*;
@@ -314,6 +314,47 @@ fn optimizers_clipping_accumulation_and_averages() {
             for step in [0, 5] {
                 check_at(&network, &optimizer, 0.0, [4, 4], step);
             }
+        }
+    }
+}
+
+/// A step whose loss is not finite changes no weight and nothing that is kept, whatever the optimizer is made of; nor does
+/// the search for the place.
+#[test]
+fn a_step_that_is_not_finite_changes_no_weight_and_nothing_that_is_kept() {
+    let network = network(Shape::new(3, 5, 5), |s| {
+        s.conv(18, 3, 1).bn().relu().global_avg_pool().linear(4);
+    });
+    let adamw = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-6 };
+    for rule in [sgd().rule, adamw] {
+        for (clip, accumulate, average) in
+            [(None, 1, None), (Some(0.1), 1, None), (Some(0.1), 2, Some(0.9)), (None, 2, None), (None, 1, Some(0.5))]
+        {
+            let optimizer = Optimizer { rule, clip, accumulate, average, ..sgd() };
+            let (train, test) = graphs(&network, &optimizer, PLAIN);
+            let mut engine = engine(&train, &test, 4, 2);
+            let inputs = inputs(&network, 4);
+            set(&mut engine, &network, &inputs);
+            let kept = |engine: &CpuEngine| -> Vec<(State, Vec<f32>)> {
+                let trained = network.parameters().into_iter().map(|p| (p.role != Role::State, p.path));
+                let states = trained.flat_map(|(trained, path)| {
+                    let memories = Memory::ALL.map(|memory| State::Memory(memory, path.clone()));
+                    trained.then_some(State::Parameter(path)).into_iter().chain(memories)
+                });
+                let read = |state: State| (state.clone(), engine.read(&state));
+                states.filter(|state| engine.has(state)).map(read).collect()
+            };
+            let (mut images, targets) = (single(&inputs.images), single(&inputs.targets));
+            images[7] = f32::INFINITY;
+            let before = kept(&engine);
+            assert!(!engine.train_step(&images, &targets, 7, 1, 0.05).is_finite(), "{optimizer:?}");
+            assert_eq!(kept(&engine), before, "{optimizer:?}");
+            let place = engine.first_not_finite(&images, &targets, 7, 1, 0.05);
+            assert!(place.is_some(), "{optimizer:?}");
+            assert_eq!(kept(&engine), before, "{optimizer:?}");
+            images[7] = 0.0;
+            assert!(engine.train_step(&images, &targets, 7, 1, 0.05).is_finite(), "{optimizer:?}");
+            assert_ne!(kept(&engine), before, "{optimizer:?}");
         }
     }
 }

@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("diag", &["source"]),
     ("num", &[]),
+    ("disk", &[]),
     // text
     ("syntax", &["source", "diag"]),
     // network
@@ -37,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["diag", "num", "net", "kernel", "codegen"]),
     // training
     ("data", &["source", "diag", "num", "net"]),
-    ("train", &["source", "diag", "num", "net", "data", "device"]),
+    ("train", &["source", "diag", "num", "disk", "net", "data", "device"]),
     // rim
     ("driver", BELOW_DRIVER),
     ("diagram", &["net"]),
@@ -52,6 +53,7 @@ const BELOW_DRIVER: &[&str] = &[
     "source",
     "diag",
     "num",
+    "disk",
     "syntax",
     "net",
     "stdlib",
@@ -74,12 +76,12 @@ const BELOW_DRIVER: &[&str] = &[
 
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
-    "source", "diag", "num", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
+    "source", "diag", "num", "disk", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
     "train", "driver", "diagram", "lsp", "snapshot", "bench",
 ];
 
 /// Codes that no stage reports yet.
-const UNUSED_CODES: &[&str] = &["NOT_YET", "TOO_LITTLE_MEMORY"];
+const UNUSED_CODES: &[&str] = &["NOT_YET"];
 
 /// Every Rust file of `src`, by its path from there, with its text.
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -6,14 +6,15 @@ use std::path::Path as FilePath;
 
 use sdc::data::{Splits, load};
 use sdc::device::{Engine, State};
-use sdc::diag::codes;
+use sdc::diag::{Failure, codes};
+use sdc::disk::SystemDisk;
 use sdc::net::recipe::{Data, DataSet, Loss, Memory, Optimizer, Schedule};
 use sdc::net::{Init, LayerOp, Network, Parameter, ParameterInit, Path, Recipe, Role, Shape};
 use sdc::num::draw::{Stream, normal_pair};
 use sdc::num::float;
 use sdc::train::{
-    Checkpoint, EpochMetrics, Job, Observer, Progress, Record, RunFolder, StepReport, Trainer, evaluate, initial, save,
-    states,
+    Asked, Checkpoint, Checkpoints, Ended, EpochMetrics, Job, Metrics, Observer, Progress, Record, RunFolder, Start,
+    StepReport, Trainer, evaluate, initial, save, states,
 };
 
 use crate::hand;
@@ -67,6 +68,10 @@ impl Engine for Regression {
         (loss / count as f64) as f32
     }
 
+    fn first_not_finite(&mut self, _: &[f32], _: &[f32], _: u64, _: u32, _: f32) -> Option<String> {
+        Some("linear[0]".into())
+    }
+
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {
         let (weight, bias) = (&self.states[&parameter("weight")], &self.states[&parameter("bias")]);
         let inputs = weight.len() / CLASSES;
@@ -112,9 +117,27 @@ fn recipe(epochs: usize) -> Recipe {
 struct Seen {
     steps: Vec<StepReport>,
     epochs: Vec<EpochMetrics>,
+    unsaved: Vec<Failure>,
+    /// How often it is asked until it wants the run to stop.
+    patience: Option<usize>,
 }
 
 impl Observer for Seen {
+    fn asked(&mut self) -> Asked {
+        match &mut self.patience {
+            Some(0) => Asked::Stop,
+            Some(n) => {
+                *n -= 1;
+                Asked::GoOn
+            }
+            None => Asked::GoOn,
+        }
+    }
+
+    fn unsaved(&mut self, failure: &Failure) {
+        self.unsaved.push(failure.clone());
+    }
+
     fn step(&mut self, report: &StepReport) {
         self.steps.push(*report);
     }
@@ -137,16 +160,26 @@ impl Setting {
     }
 
     fn job(&self) -> Job<'_> {
-        Job { program: "train Regression { }\n", network: &self.network, recipe: &self.recipe, data: &self.data }
+        Job {
+            program: "train Regression { }\n",
+            set: &[],
+            network: &self.network,
+            recipe: &self.recipe,
+            data: &self.data,
+        }
     }
 
     fn train(&self, engine: &mut Regression, steps: Option<u64>, folder: &FilePath) -> (Seen, RunFolder) {
         let mut seen = Seen::default();
         let folder = RunFolder::named(folder).expect("a new folder");
-        let mut trainer = Trainer::new(self.job(), engine, None, steps).expect("few steps");
+        let mut trainer = Trainer::new(self.job(), engine, &SystemDisk, Start::Drawn, steps).expect("few steps");
         trainer.run(&folder, &mut seen).expect("it trains");
         (seen, folder)
     }
+}
+
+fn newest(folder: &RunFolder, network: &Network) -> Checkpoint {
+    folder.checkpoints().newest(network).expect("one is whole").checkpoint
 }
 
 #[test]
@@ -160,17 +193,22 @@ fn a_run_trains_and_leaves_program_weights_and_metrics() {
     assert_eq!(fs::read_to_string(folder.program()).expect("it is written"), setting.job().program);
     let metrics = fs::read_to_string(folder.metrics()).expect("it is written");
     let rows: Vec<String> = seen.epochs.iter().map(ToString::to_string).collect();
-    assert_eq!(metrics, format!("epoch,step,rate,train_loss,test_loss,test_accuracy\n{}\n", rows.join("\n")));
+    assert_eq!(
+        metrics,
+        format!("epoch,step,rate,train_loss,test_loss,test_accuracy,validation_accuracy\n{}\n", rows.join("\n"))
+    );
     assert!(rows[2].starts_with("3,72,0.05,"));
 
-    let checkpoint = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    let checkpoint = newest(&folder, &setting.network);
     assert_eq!(checkpoint.record.program, setting.job().program);
     assert_eq!(checkpoint.record.seed, 11);
-    assert_eq!(checkpoint.record.progress, Progress { step: 72, loss_sum: 0.0, images: 0 });
+    let progress = Progress { step: 72, loss_sum: 0.0, images: 0, metrics: Metrics(seen.epochs.clone()) };
+    assert_eq!(checkpoint.record.progress, progress);
     let mut again = Regression::default();
     checkpoint.restore(&mut again);
     assert_eq!(again.states, engine.states);
-    let scores = evaluate(&mut again, &setting.data.test, 100).expect("images in memory");
+    let scores = evaluate(&mut again, &setting.data.test, 100, &mut || true).expect("images in memory");
+    let scores = scores.expect("nothing ends it");
     assert_eq!(scores.accuracy, seen.epochs[2].test_accuracy, "no matter in which batches");
 }
 
@@ -179,7 +217,7 @@ fn the_same_run_writes_the_same_bytes() {
     let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
     let bytes = |name: &str| {
         let (_, folder) = setting.train(&mut Regression::default(), None, &home.path().join(name));
-        [folder.weights(), folder.metrics()].map(|file| fs::read(file).expect("it is written"))
+        [folder.checkpoints().after(24), folder.metrics()].map(|file| fs::read(file).expect("it is written"))
     };
     assert_eq!(bytes("a"), bytes("b"));
 }
@@ -190,7 +228,7 @@ fn a_run_stops_after_the_steps_that_are_asked_for() {
     let mut engine = Regression::default();
     let (seen, folder) = setting.train(&mut engine, Some(30), &home.path().join("thirty"));
     assert_eq!((seen.steps.len(), seen.epochs.len()), (30, 1));
-    let progress = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole").record.progress;
+    let progress = newest(&folder, &setting.network).record.progress;
     assert_eq!((progress.step, progress.images), (30, 6 * 64));
     let sum: f64 = seen.steps[24..].iter().map(|s| f64::from(s.loss) * 64.0).sum();
     assert_eq!(progress.loss_sum, sum);
@@ -198,7 +236,7 @@ fn a_run_stops_after_the_steps_that_are_asked_for() {
     let (seen, folder) = setting.train(&mut engine, Some(0), &home.path().join("zero"));
     assert!(seen.steps.is_empty());
     let mut initialised = Regression::default();
-    Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole").restore(&mut initialised);
+    newest(&folder, &setting.network).restore(&mut initialised);
     let weight = &setting.network.parameters()[0];
     assert_eq!(initialised.read(&parameter("weight")), initial(weight, 11));
 
@@ -206,15 +244,131 @@ fn a_run_stops_after_the_steps_that_are_asked_for() {
     assert_eq!(seen.steps.len(), 72, "not beyond the last epoch");
 }
 
+/// All that a run leaves and that must not depend on stops: its newest checkpoint and its metrics.
+fn left(folder: &RunFolder) -> [Vec<u8>; 2] {
+    let last = folder.checkpoints().steps().expect("a folder").pop().expect("a checkpoint");
+    [folder.checkpoints().after(last), folder.metrics()].map(|file| fs::read(file).expect("it is written"))
+}
+
+/// A run of three epochs of 24 steps, the last batch of each a partial one, the rate changed after the second: stopped
+/// before each of many steps and within tests, and resumed.
+#[test]
+fn a_run_resumes_to_the_same_bits_at_any_step() {
+    let mut setting = Setting::new(3);
+    setting.recipe.schedule = vec![Schedule::Steps { after: vec![2], factor: 0.1 }];
+    let home = tempfile::tempdir().expect("a folder");
+    let (whole, folder) = setting.train(&mut Regression::default(), None, &home.path().join("whole"));
+    let wanted = left(&folder);
+    // 24 steps and 299 tested images an epoch; of the tests some moments stand for all.
+    let moments = (0..=24).chain([30, 322, 323]).chain(324..349).chain([640, 646]).chain(647..672).chain([970]);
+    for patience in moments {
+        let folder = RunFolder::named(&home.path().join(patience.to_string())).expect("a new folder");
+        let mut engine = Regression::default();
+        let mut trainer = Trainer::new(setting.job(), &mut engine, &SystemDisk, Start::Drawn, None).expect("few steps");
+        let mut seen = Seen { patience: Some(patience), ..Seen::default() };
+        assert_eq!(trainer.run(&folder, &mut seen).expect("it stops"), Ended::Stopped, "{patience}");
+        let found = newest(&folder, &setting.network);
+        let mut other = Regression::default();
+        let start = Start::Resumed(&found);
+        let mut trainer = Trainer::new(setting.job(), &mut other, &SystemDisk, start, None).expect("few steps");
+        let mut rest = Seen::default();
+        assert_eq!(trainer.run(&folder, &mut rest).expect("it trains"), Ended::Finished);
+        assert_eq!(seen.steps.len() + rest.steps.len(), whole.steps.len(), "no step is done twice");
+        assert_eq!(left(&folder), wanted, "stopped when asked {patience} times");
+    }
+}
+
+#[test]
+fn a_finished_run_can_be_extended() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (short, long) = (Setting::new(1), Setting::new(3));
+    let (_, wanted) = long.train(&mut Regression::default(), None, &home.path().join("long"));
+    let (_, folder) = short.train(&mut Regression::default(), None, &home.path().join("short"));
+    let (found, mut engine) = (newest(&folder, &short.network), Regression::default());
+    let start = Start::Resumed(&found);
+    let mut trainer = Trainer::new(long.job(), &mut engine, &SystemDisk, start, None).expect("few steps");
+    trainer.run(&folder, &mut Seen::default()).expect("it trains");
+    assert_eq!(left(&folder), left(&wanted));
+    let mut other = long.job();
+    other.program = "train Other { }\n";
+    let refused = Trainer::new(other, &mut engine, &SystemDisk, start, None).err().expect("another program");
+    assert_eq!(refused.code, codes::CHECKPOINT_DAMAGED);
+}
+
+#[test]
+fn the_newest_two_checkpoints_and_the_best_are_kept() {
+    let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
+    let (seen, folder) = setting.train(&mut Regression::default(), None, &home.path().join("run"));
+    let mut checkpoints = folder.checkpoints();
+    assert_eq!(checkpoints.steps().expect("a folder"), [48, 72]);
+    let best = Checkpoint::read(&checkpoints.best(), &setting.network).expect("it is whole");
+    let metrics = Metrics(seen.epochs);
+    assert_eq!(best.record.progress.step, metrics.best().expect("three epochs").step);
+
+    // The newest is damaged: the one before takes its place, with one line, and is not removed after the next saves.
+    let flip = |step: u64| {
+        let file = folder.checkpoints().after(step);
+        let mut bytes = fs::read(&file).expect("it is written");
+        bytes[2000] ^= 1;
+        fs::write(file, bytes).expect("a file is written");
+    };
+    flip(72);
+    let found = checkpoints.newest(&setting.network).expect("one is whole");
+    assert_eq!((found.checkpoint.record.progress.step, found.passed_over.len()), (48, 1));
+    assert!(found.passed_over[0].message.contains("step-72.safetensors is damaged"), "{}", found.passed_over[0]);
+    flip(48);
+    let failure = checkpoints.newest(&setting.network).expect_err("none is whole");
+    assert_eq!(failure.code, codes::CHECKPOINT_DAMAGED);
+}
+
+/// Old ones go by their number, not by their name; what is damaged stays, and so does what is no checkpoint.
+#[test]
+fn rotation_removes_what_is_old_and_whole() {
+    let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
+    let mut engine = Regression::default();
+    setting.train(&mut engine, Some(1), &home.path().join("run"));
+    let mut checkpoints = Checkpoints::of(home.path().join("kept"));
+    let save = |checkpoints: &mut Checkpoints, step: u64| {
+        let progress = Progress { step, ..Progress::default() };
+        let record = Record { program: String::new(), set: vec![], seed: 0, progress };
+        checkpoints.save(&SystemDisk, &engine, &setting.network, &record).expect("a folder that takes it");
+    };
+    save(&mut checkpoints, 8);
+    fs::write(checkpoints.after(7), "not whole").expect("a file is written");
+    fs::write(home.path().join("kept/step-09.safetensors"), "another name").expect("a file is written");
+    save(&mut checkpoints, 99);
+    save(&mut checkpoints, 100);
+    assert_eq!(checkpoints.steps().expect("a folder"), [7, 99, 100]);
+    // Another process knows nothing yet of what is whole.
+    let mut checkpoints = Checkpoints::of(home.path().join("kept"));
+    save(&mut checkpoints, 1000);
+    assert_eq!(checkpoints.steps().expect("a folder"), [7, 99, 100, 1000], "only one is known to be whole");
+    save(&mut checkpoints, 1001);
+    assert_eq!(checkpoints.steps().expect("a folder"), [7, 1000, 1001]);
+    assert!(home.path().join("kept/step-09.safetensors").exists());
+}
+
+#[test]
+fn a_run_in_use_is_locked() {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = RunFolder::named(&home.path().join("run")).expect("a new folder");
+    assert!(!folder.in_use());
+    let lock = folder.lock().expect("nobody has it");
+    assert!(folder.in_use());
+    assert_eq!(folder.lock().expect_err("it is locked").code, codes::RUN_IN_USE);
+    drop(lock);
+    assert!(!folder.in_use() && folder.lock().is_ok());
+}
+
 #[test]
 fn a_run_may_start_from_the_weights_of_another() {
     let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
     let mut engine = Regression::default();
     let (_, folder) = setting.train(&mut engine, None, &home.path().join("first"));
-    let weights = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    let weights = newest(&folder, &setting.network);
     let mut second = Regression::default();
-    let trainer = Trainer::new(setting.job(), &mut second, Some(&weights), Some(0)).expect("no steps");
-    assert_eq!(trainer.progress(), Progress::default());
+    let trainer = Trainer::new(setting.job(), &mut second, &SystemDisk, Start::Weights(&weights), Some(0));
+    assert_eq!(trainer.expect("no steps").progress(), &Progress::default());
     assert_eq!(second.read(&parameter("weight")), engine.read(&parameter("weight")));
     let momentum = State::Memory(Memory::Momentum, Path::from("linear[0].weight"));
     assert!(second.read(&momentum).iter().all(|&v| v == 0.0), "momenta start anew");
@@ -225,11 +379,11 @@ fn a_loss_that_is_not_finite_stops_the_run_and_overwrites_nothing() {
     let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
     let folder = RunFolder::named(&home.path().join("run")).expect("a new folder");
     let mut engine = Regression { fails_after: Some(30), ..Regression::default() };
-    let mut trainer = Trainer::new(setting.job(), &mut engine, None, None).expect("few steps");
+    let mut trainer = Trainer::new(setting.job(), &mut engine, &SystemDisk, Start::Drawn, None).expect("few steps");
     let failure = trainer.run(&folder, &mut Seen::default()).expect_err("the loss is NaN");
     assert_eq!(failure.code, codes::NOT_FINITE);
-    assert!(failure.message.contains("after step 31 the loss"), "{failure}");
-    let kept = Checkpoint::read(&folder.weights(), &setting.network).expect("it is whole");
+    assert!(failure.message.contains("in step 31 (epoch 2)") && failure.message.contains("`linear[0]`"), "{failure}");
+    let kept = newest(&folder, &setting.network);
     assert_eq!(kept.record.progress.step, 24, "the end of the first epoch");
 }
 
@@ -238,15 +392,16 @@ fn states_that_are_not_finite_are_never_saved() {
     let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
     let mut engine = Regression::default();
     let (_, folder) = setting.train(&mut engine, Some(1), &home.path().join("run"));
-    let before = fs::read(folder.weights()).expect("it is written");
-    let record = Record { program: String::new(), seed: 0, progress: Progress::default() };
+    let file = folder.checkpoints().after(1);
+    let before = fs::read(&file).expect("it is written");
+    let record = Record { program: String::new(), set: vec![], seed: 0, progress: Progress::default() };
     engine.write(&parameter("bias"), &[f32::INFINITY; CLASSES]);
-    let failure = save(&folder.weights(), &engine, &setting.network, &record).expect_err("infinite");
+    let failure = save(&SystemDisk, &file, &engine, &setting.network, &record).expect_err("infinite");
     assert_eq!(failure.code, codes::NOT_FINITE);
     assert!(failure.message.contains("linear[0].bias"));
-    assert_eq!(fs::read(folder.weights()).expect("it is still there"), before);
-    let files = fs::read_dir(folder.path()).expect("a folder").count();
-    assert_eq!(files, 3, "no remains of the failed save");
+    assert_eq!(fs::read(&file).expect("it is still there"), before);
+    let files = fs::read_dir(folder.path().join("checkpoints")).expect("a folder").count();
+    assert_eq!(files, 2, "no remains of the failed save");
 }
 
 /// Every kind of damage gives an error and never a panic: all prefixes of the header and some of the rest, and flips of
@@ -255,7 +410,7 @@ fn states_that_are_not_finite_are_never_saved() {
 fn no_damage_to_a_checkpoint_goes_unseen() {
     let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
     let (_, folder) = setting.train(&mut Regression::default(), Some(1), &home.path().join("run"));
-    let whole = fs::read(folder.weights()).expect("it is written");
+    let whole = fs::read(folder.checkpoints().after(1)).expect("it is written");
     let damaged = home.path().join("damaged.safetensors");
     let refused = |bytes: &[u8], what: &dyn Fn() -> String| {
         fs::write(&damaged, bytes).expect("a file is written");
@@ -280,7 +435,7 @@ fn a_checkpoint_of_another_network_is_refused_by_name() {
     let (setting, home) = (Setting::new(1), tempfile::tempdir().expect("a folder"));
     let (_, folder) = setting.train(&mut Regression::default(), Some(0), &home.path().join("run"));
     let refused = |network: &Network| {
-        let failure = Checkpoint::read(&folder.weights(), network).expect_err("another network");
+        let failure = Checkpoint::read(&folder.checkpoints().after(0), network).expect_err("another network");
         assert_eq!(failure.code, codes::CHECKPOINT_DAMAGED);
         failure.message
     };

@@ -1,5 +1,7 @@
 //! A network on the CPU: two plans (training step, test) over one arena.
 
+use std::ops::Range;
+
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
 use super::jit::{Code, MapFn};
@@ -62,15 +64,26 @@ extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _
 /// A plan with its code.
 struct Compiled {
     plan: Plan,
+    /// The first kernel of the optimizer; those before it leave weights and what is kept of them alone.
+    update: usize,
     /// The plan's numbers, in the order in which the code reads them.
     params: Vec<Param>,
-    steps: Vec<Step>,
+    runs: Vec<Run>,
     _code: Code,
 }
 
-enum Step {
+/// What a kernel is to the engine.
+enum Run {
     Map { function: MapFn, domain: Domain },
     Contraction(Ready),
+}
+
+/// What a step's kernels are told.
+struct Step {
+    batch: usize,
+    seed: u64,
+    step: u32,
+    rate: f32,
 }
 
 impl CpuEngine {
@@ -137,8 +150,9 @@ impl CpuEngine {
         batch
     }
 
-    /// Runs every kernel of the step; `at` hears the number of each before it runs, and the count of all at the end.
-    fn run(&self, compiled: &Compiled, batch: usize, seed: u64, step: u32, rate: f32, mut at: impl FnMut(usize)) {
+    /// Runs some kernels of the step; `at` hears the number of each before it runs.
+    fn run(&self, compiled: &Compiled, kernels: Range<usize>, step: &Step, mut at: impl FnMut(usize)) {
+        let Step { batch, seed, step, rate } = *step;
         let numbers: Vec<f32> = compiled.params.iter().map(|param| param.value(batch, step, rate)).collect();
         let context = StepContext {
             arena: self.arena.start(),
@@ -157,18 +171,37 @@ impl CpuEngine {
             shared: self.shared.start(),
             descends: false,
         };
-        for (number, (run, kernel)) in compiled.steps.iter().zip(&compiled.plan.kernels).enumerate() {
+        for number in kernels {
+            let (run, kernel) = (&compiled.runs[number], &compiled.plan.kernels[number]);
             if !kernel.when.holds(seed, step) {
                 continue;
             }
             at(number);
             match run {
-                Step::Map { function, domain } => run_map(*function, *domain, &around),
-                Step::Contraction(ready) => ready.run(&around),
+                Run::Map { function, domain } => run_map(*function, *domain, &around),
+                Run::Contraction(ready) => ready.run(&around),
             }
             around.descends ^= reads_feature_maps(kernel);
         }
-        at(compiled.steps.len());
+    }
+
+    /// Whether every gradient of the last step is finite.
+    fn gradients_are_finite(&self, plan: &Plan) -> bool {
+        let mut gradients = plan.slots.iter().filter(|(slot, _)| matches!(slot, Slot::Gradient(_)));
+        gradients.all(|(_, id)| self.is_finite(plan, *id, plan.batch))
+    }
+
+    fn is_finite(&self, plan: &Plan, buffer: BufferId, batch: usize) -> bool {
+        let buffer = plan.buffer(buffer);
+        self.arena.slice(buffer.offset, buffer.size.len(batch)).iter().all(|x| x.is_finite())
+    }
+
+    /// Puts images and targets where the training plan reads them; how many.
+    fn feed_both(arena: &mut Arena, plan: &Plan, images: &[f32], targets: &[f32]) -> usize {
+        let batch = CpuEngine::feed(arena, plan, &Slot::Image, images);
+        let rows = CpuEngine::feed(arena, plan, &Slot::Target, targets);
+        assert_eq!(batch, rows, "an image has a target");
+        batch
     }
 
     /// A training step, watched: `at` hears the number of each kernel of the plan that runs in this step before it runs,
@@ -183,15 +216,20 @@ impl CpuEngine {
         seed: u64,
         step: u32,
         rate: f32,
-        at: impl FnMut(usize),
+        mut at: impl FnMut(usize),
     ) -> f32 {
         let train = self.train.as_ref().expect("an engine made for training");
-        let batch = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Image, images);
-        let rows = CpuEngine::feed(&mut self.arena, &train.plan, &Slot::Target, targets);
-        assert_eq!(batch, rows, "an image has a target");
-        self.run(train, batch, seed, step, rate, at);
+        let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
+        let (step, all) = (Step { batch, seed, step, rate }, train.runs.len());
+        self.run(train, 0..train.update, &step, &mut at);
         let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
-        self.arena.slice(loss.offset, 1)[0]
+        let loss = self.arena.slice(loss.offset, 1)[0];
+        if !loss.is_finite() || !self.gradients_are_finite(&train.plan) {
+            return f32::NAN;
+        }
+        self.run(train, train.update..all, &step, &mut at);
+        at(all);
+        loss
     }
 
     /// The plan of a training step, where the engine was made for training.
@@ -205,9 +243,23 @@ impl Engine for CpuEngine {
         self.watched_step(images, targets, seed, step, rate, |_| {})
     }
 
+    fn first_not_finite(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> Option<String> {
+        let train = self.train.as_ref().expect("an engine made for training");
+        let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
+        let step = Step { batch, seed, step, rate };
+        let bad = |number: usize| {
+            let mut ran = false;
+            self.run(train, number..number + 1, &step, |_| ran = true);
+            let kernel = &train.plan.kernels[number];
+            ran && kernel.writes().into_iter().any(|buffer| !self.is_finite(&train.plan, buffer, batch))
+        };
+        (0..train.update).find(|number| bad(*number)).map(|number| train.plan.kernels[number].name().to_owned())
+    }
+
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {
         let batch = CpuEngine::feed(&mut self.arena, &self.test.plan, &Slot::Image, images);
-        self.run(&self.test, batch, 0, 0, 0.0, |_| {});
+        let step = Step { batch, seed: 0, step: 0, rate: 0.0 };
+        self.run(&self.test, 0..self.test.runs.len(), &step, |_| {});
         self.rows(&self.test.plan, &Slot::Logits, batch)
     }
 
@@ -243,15 +295,15 @@ impl Compiled {
             next += 1;
             code.function(next - 1)
         };
-        let steps = plan
+        let runs = plan
             .kernels
             .iter()
             .map(|kernel| match &kernel.body {
-                Body::Map(map) => Step::Map { function: function(), domain: map.domain },
-                Body::Contraction(k) => Step::Contraction(Ready::new(k, &plan, &mut function)),
+                Body::Map(map) => Run::Map { function: function(), domain: map.domain },
+                Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        Compiled { steps, _code: code, params, plan }
+        Compiled { runs, _code: code, update: plan.update(), params, plan }
     }
 }
 

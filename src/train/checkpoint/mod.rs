@@ -1,4 +1,4 @@
-//! Checkpoints: one safetensors file with all that a run needs to go on.
+//! Checkpoints: one safetensors file with all that a run needs to go on, and the [several](Checkpoints) that it keeps.
 //!
 //! The tensors are the network's parameters and running statistics under their paths, and what the optimizer keeps of
 //! each as `PATH.momentum` and the like; all f32. The metadata are the fields of [`Record`], the versions of `sdc` and of the draw format,
@@ -7,32 +7,39 @@
 //!
 //! Absences: no pickle, no memory mapping (a file that shrinks would kill the process), no clock, no host's name.
 
+mod generations;
 mod read;
 mod write;
 
+pub use generations::{Checkpoints, Found};
 pub use read::Checkpoint;
 pub use write::save;
 
+use super::Metrics;
 use crate::device::State;
 use crate::net::recipe::Memory;
 use crate::net::{Network, Parameter, Role};
 
 /// How far a run has come: with the engine's states, all that changes from step to step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
     /// The sum of the losses of the unfinished epoch's images.
     pub loss_sum: f64,
-    /// How many images that epoch has seen.
+    /// How many images that epoch has seen; 0 when it is reported.
     pub images: u64,
+    /// What the finished epochs came to.
+    pub metrics: Metrics,
 }
 
 /// What a checkpoint says about the run that wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// The text of the program.
+    /// The text of the resolved program.
     pub program: String,
+    /// What was set beside it, as `train.epochs=40`, when the run was extended.
+    pub set: Vec<String>,
     /// The key of its draws.
     pub seed: u64,
     /// How far it has come.
@@ -85,4 +92,4 @@ const CHECKSUM_DIGITS: usize = 16;
 /// Where the checksum's digits stand in the file.
 const CHECKSUM_AT: usize = LENGTH_BYTES + HEADER_START.len();
 /// The value of the metadatum `format`.
-const FORMAT: &str = "sdc checkpoint 1";
+const FORMAT: &str = "sdc checkpoint 2";

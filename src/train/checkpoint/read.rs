@@ -82,7 +82,11 @@ impl CheckpointFile {
     fn bytes(&self, tensors: u64) -> Result<Vec<u8>, Failure> {
         let unreadable = |e: std::io::Error| {
             let message = format!("{} cannot be read: {e}", self.path.display());
-            Failure::new(codes::CANNOT_READ, message, "check the path: a run's checkpoint is RUN/weights.safetensors")
+            Failure::new(
+                codes::CANNOT_READ,
+                message,
+                "check the path: a run's checkpoints are RUN/checkpoints/*.safetensors",
+            )
         };
         let file = File::open(&self.path).map_err(unreadable)?;
         let limit = LENGTH_BYTES as u64 + MAX_HEADER_BYTES + tensors;
@@ -118,8 +122,10 @@ impl CheckpointFile {
             return Err(self.foreign("counts on draws of another format"));
         }
         let loss_sum = text("loss_sum")?.parse().map_err(|_| misread("loss_sum"))?;
-        let progress = Progress { step: whole("step")?, loss_sum, images: whole("images")? };
-        Ok(Record { program: text("program")?.to_owned(), seed: whole("seed")?, progress })
+        let metrics = text("metrics")?.parse().map_err(|what: String| self.damaged(&what))?;
+        let progress = Progress { step: whole("step")?, loss_sum, images: whole("images")?, metrics };
+        let set = text("set")?.lines().map(str::to_owned).collect();
+        Ok(Record { program: text("program")?.to_owned(), set, seed: whole("seed")?, progress })
     }
 
     /// Whether the file holds exactly these states.

@@ -1,6 +1,5 @@
 //! Writing a checkpoint so that a crash at any instant leaves the old one or the new one.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
@@ -10,51 +9,65 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{CHECKSUM_AT, CHECKSUM_DIGITS, Entry, FORMAT, HEADER_START, LENGTH_BYTES, Record, states};
 use crate::device::{Engine, State};
 use crate::diag::Failure;
+use crate::disk::{Disk, DiskFile, replace};
 use crate::net::Network;
 use crate::net::recipe::Memory;
 use crate::num::draw::DRAW_FORMAT;
 use crate::train::failure::{cannot_write, not_finite};
 
+/// Large writes are few system calls.
+const BUFFER_BYTES: usize = 1 << 20;
+
 /// Writes the engine's states beside `path`, sees them on the disk, and only then gives them that name.
 ///
 /// # Errors
 /// A state that is not finite, or a disk that takes no more; what was at `path` is then still there.
-pub fn save(path: &Path, engine: &dyn Engine, network: &Network, record: &Record) -> Result<(), Failure> {
-    let temporary = path.with_extension("partial");
-    let written = write(&temporary, engine, network, record).and_then(|()| {
-        fs::rename(&temporary, path).map_err(|e| cannot_write(path, &e))?;
-        sync_folder(path);
-        Ok(())
-    });
-    if written.is_err() {
-        // The failure itself is what counts; the remains may be unremovable for the same reason.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+pub fn save(
+    disk: &dyn Disk,
+    path: &Path,
+    engine: &dyn Engine,
+    network: &Network,
+    record: &Record,
+) -> Result<(), Failure> {
+    let entries = states(network, &kept(engine, network));
+    let header = header(&entries, record);
+    replace(disk, path, |file| write(file, engine, &entries, &header)).map_err(|unwritten| match unwritten {
+        Unwritten::Disk(error) => cannot_write(path, &error),
+        Unwritten::NotFinite(name) => not_finite(record.progress.step, &name),
+    })
 }
 
-fn write(path: &Path, engine: &dyn Engine, network: &Network, record: &Record) -> Result<(), Failure> {
-    let failed = |e: io::Error| cannot_write(path, &e);
-    let entries = states(network, &kept(engine, network));
-    let mut out = Hashing { file: BufWriter::new(File::create(path).map_err(failed)?), hash: Xxh3::new() };
-    let header = header(&entries, record);
-    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
-    out.write_all(header.as_bytes()).map_err(failed)?;
-    for entry in &entries {
+/// Why a checkpoint was not written.
+enum Unwritten {
+    Disk(io::Error),
+    /// The name of a state that is not finite.
+    NotFinite(String),
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Unwritten::Disk(error)
+    }
+}
+
+fn write(file: &mut dyn DiskFile, engine: &dyn Engine, entries: &[Entry], header: &str) -> Result<(), Unwritten> {
+    let mut out = Hashing { file: BufWriter::with_capacity(BUFFER_BYTES, file), hash: Xxh3::new() };
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    for entry in entries {
         let values = engine.read(&entry.state);
         debug_assert_eq!(values.len(), entry.elements());
         if values.iter().any(|v| !v.is_finite()) {
-            return Err(not_finite(record.progress.step, &entry.name));
+            return Err(Unwritten::NotFinite(entry.name.clone()));
         }
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        out.write_all(&bytes).map_err(failed)?;
+        out.write_all(&bytes)?;
     }
     let checksum = format!("{:0CHECKSUM_DIGITS$x}", out.hash.digest());
     let mut file = out.file;
-    file.seek(SeekFrom::Start(CHECKSUM_AT as u64)).map_err(failed)?;
-    file.write_all(checksum.as_bytes()).map_err(failed)?;
-    let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
-    file.sync_all().map_err(failed)
+    file.seek(SeekFrom::Start(CHECKSUM_AT as u64))?;
+    file.write_all(checksum.as_bytes())?;
+    Ok(file.flush()?)
 }
 
 /// What the engine keeps of parameters.
@@ -75,6 +88,8 @@ fn header(entries: &[Entry], record: &Record) -> String {
         "step": record.progress.step.to_string(),
         "loss_sum": format!("{:?}", record.progress.loss_sum),
         "images": record.progress.images.to_string(),
+        "set": record.set.join("\n"),
+        "metrics": record.progress.metrics.to_string(),
         "program": record.program,
     });
     let mut header = Map::from_iter([("__metadata__".to_owned(), metadata)]);
@@ -90,21 +105,13 @@ fn header(entries: &[Entry], record: &Record) -> String {
     text
 }
 
-/// Makes the renaming last, where folders can be opened (elsewhere the system sees to it).
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
-}
-
 /// Hashes what passes.
-struct Hashing {
-    file: BufWriter<File>,
+struct Hashing<'a> {
+    file: BufWriter<&'a mut dyn DiskFile>,
     hash: Xxh3,
 }
 
-impl Write for Hashing {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hash.update(&bytes[..written]);

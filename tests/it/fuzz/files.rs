@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sdc::device::Engine as _;
+use sdc::disk::SystemDisk;
 use sdc::net::Shape;
 use sdc::net::recipe::Memory;
 use sdc::train::{Checkpoint, Progress, Record, initialise, save, states};
@@ -61,8 +62,8 @@ fn any_checkpoint_is_read_or_refused() {
     for entry in states(&network, &[Memory::Momentum]) {
         engine.write(&entry.state, &vec![0.5; entry.elements()]);
     }
-    let record = Record { program: "model M { }\n".to_owned(), seed: 1, progress: Progress::default() };
-    save(&file, &engine, &network, &record).expect("a whole checkpoint");
+    let record = Record { program: "model M { }\n".to_owned(), set: vec![], seed: 1, progress: Progress::default() };
+    save(&SystemDisk, &file, &engine, &network, &record).expect("a whole checkpoint");
     let whole = fs::read(&file).expect("it was just written");
     let header = 8 + u64::from_le_bytes(whole[..8].try_into().expect("eight bytes")) as usize;
     let mut sealed = whole.clone();

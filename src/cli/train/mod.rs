@@ -1,0 +1,212 @@
+//! `sdc train`: a program to a trained network in a folder of its own, or a run that stopped to its end.
+
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use self::session::{Finished, Program, Source};
+use super::progress::Style;
+use super::signals::Signals;
+use super::{Format, Values, failed, kept, print, report};
+use crate::data::Splits;
+use crate::diag::{Failure, Problem, codes};
+use crate::driver::{self, Choice, Input, Session};
+use crate::source::{SourceId, Span};
+use crate::train::{Ended, RunFolder};
+
+/// Train a model, or go on with a run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The program; `-` reads standard input.
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    values: Values,
+    /// Go on with the run in this folder where it stopped; with --epochs also beyond its end.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["model", "sets", "seed", "seeds", "out", "weights"])]
+    resume: Option<PathBuf>,
+    /// Train for N epochs in all, in place of the program's.
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// The run's folder [default: runs/MODEL-N].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Threads [default: one a processor]; the result is the same for any number.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Stop when N steps are done in all; 0 writes the first weights.
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// The key of all draws, in place of the program's.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Train N times, with the seed and those after it, and print mean and standard deviation.
+    #[arg(long, value_name = "N", conflicts_with = "out", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Start from the weights of a checkpoint.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Write a checkpoint at least every so many seconds; there is one after each epoch in any case.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    save_every: u64,
+    /// Tell only what goes wrong.
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    /// One JSON object a line in place of text.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(e) => {
+            return failed(&Failure::new(codes::CANNOT_READ, format!("the system tells no signals: {e}"), "retry"));
+        }
+    };
+    match (&args.resume, args.seeds) {
+        (Some(folder), _) => resume(args, &RunFolder::existing(folder), &signals),
+        (None, None) => match fresh(args, args.seed, true, &signals) {
+            Ok((_, finished)) => finished.code(&signals),
+            Err(code) => code,
+        },
+        (None, Some(count)) => several(args, count, &signals),
+    }
+}
+
+impl Args {
+    fn style(&self) -> Style {
+        match (self.quiet, self.json) {
+            (true, _) => Style::Quiet,
+            (false, true) => Style::Json,
+            (false, false) => Style::Text,
+        }
+    }
+
+    fn save_every(&self) -> Duration {
+        Duration::from_secs(self.save_every)
+    }
+}
+
+impl Finished {
+    fn code(&self, signals: &Signals) -> ExitCode {
+        match self.ended {
+            Ended::Finished => ExitCode::SUCCESS,
+            Ended::Stopped => signals.exit_code(),
+        }
+    }
+}
+
+/// A new run; with the seed that it has.
+fn fresh(args: &Args, seed: Option<u64>, tell: bool, signals: &Signals) -> Result<(u64, Finished), ExitCode> {
+    let mut session = Session::default();
+    let file = args.file.as_deref().expect("a file or a run is required");
+    let mut choice = args.values.choice();
+    choice.sets.extend(args.epochs.map(|epochs| format!("train.epochs={epochs}")));
+    choice.sets.extend(seed.map(|seed| format!("train.seed={seed}")));
+    let built = driver::build_with_config(&mut session, &Input::named(file), &choice);
+    let recipe = built.as_ref().and_then(|(built, _)| built.recipe.clone());
+    if let (Some((built, _)), None) = (&built, &recipe) {
+        let top = Span::new(SourceId(0), 0, 0);
+        let message = format!("the program does not say how `{}` is trained", built.network.name);
+        let help = format!("add `train {} {{ data …; optimizer sgd {{ lr: 0.1 }}; epochs 10 }}`", built.network.name);
+        session.problems.push(Problem::error(codes::NO_TRAIN, top, message, help));
+    }
+    let code = if tell || session.problems.has_errors() { report(&session, Format::Text) } else { ExitCode::SUCCESS };
+    let (Some((built, config)), Some(recipe), false) = (built, recipe, session.problems.has_errors()) else {
+        return Err(code);
+    };
+    let seed = recipe.seed;
+    let text = config.to_text(&session.sources);
+    let program = Program { network: built.network, recipe, text, set: vec![], sources: session.sources };
+    let source = Source::New { out: args.out.as_deref(), weights: args.weights.as_deref() };
+    session::train(args, &program, &source, signals).map(|f| (seed, f)).map_err(|failure| failed(&failure))
+}
+
+/// Goes on with a run.
+fn resume(args: &Args, folder: &RunFolder, signals: &Signals) -> ExitCode {
+    let prepare = || {
+        let lock = folder.lock()?;
+        let mut choice = kept::recall(folder)?;
+        if let Some(epochs) = args.epochs {
+            choice.sets.retain(|set| !set.starts_with("train.epochs="));
+            choice.sets.push(format!("train.epochs={epochs}"));
+        }
+        Ok((lock, choice))
+    };
+    let (_lock, choice) = match prepare() {
+        Ok(prepared) => prepared,
+        Err(failure) => return failed(&failure),
+    };
+    let mut session = Session::default();
+    let built = driver::build(&mut session, &Input::named(&folder.program()), &choice);
+    // What the program is warned of was told when the run began.
+    let Some(driver::Built { network, recipe: Some(recipe) }) = built else { return report(&session, Format::Text) };
+    let Choice { sets: set, .. } = choice;
+    let text = session.sources.get(SourceId(0)).text.clone();
+    let program = Program { network, recipe, text, set, sources: session.sources };
+    match session::train(args, &program, &Source::Old(folder), signals) {
+        Ok(finished) => finished.code(signals),
+        Err(failure) => failed(&failure),
+    }
+}
+
+/// One run a seed, one after another; then what they have in common.
+fn several(args: &Args, count: u64, signals: &Signals) -> ExitCode {
+    let mut scores: Vec<f64> = Vec::new();
+    let mut first = args.seed;
+    for number in 0..count {
+        let seed = first.map(|first| first.wrapping_add(number));
+        match fresh(args, seed, number == 0, signals) {
+            Ok((seed, finished)) if finished.ended == Ended::Finished => {
+                first = first.or(Some(seed));
+                scores.extend(finished.metrics.last().map(|row| row.test_accuracy));
+            }
+            Ok((_, finished)) => return finished.code(signals),
+            Err(code) => return code,
+        }
+    }
+    print(seeds_line(&scores, args.style()));
+    ExitCode::SUCCESS
+}
+
+/// Mean and standard deviation (of a sample: divided by n - 1) of the runs' last test accuracies.
+fn seeds_line(scores: &[f64], style: Style) -> String {
+    let n = scores.len() as f64;
+    if scores.is_empty() {
+        return String::new();
+    }
+    let mean = scores.iter().sum::<f64>() / n;
+    let squares: f64 = scores.iter().map(|x| (x - mean) * (x - mean)).sum();
+    let deviation = (squares / (n - 1.0).max(1.0)).sqrt();
+    match style {
+        Style::Json => {
+            let object =
+                serde_json::json!({ "event": "seeds", "test_accuracy": scores, "mean": mean, "deviation": deviation });
+            format!("{object}\n")
+        }
+        Style::Text | Style::Quiet => format!(
+            "{} seeds: test accuracy {:.2} % ± {:.2} (mean and standard deviation)\n",
+            scores.len(),
+            100.0 * mean,
+            100.0 * deviation
+        ),
+    }
+}
+
+/// The line that says what is about to be trained.
+fn introduction(program: &Program, data: &Splits, folder: &RunFolder) -> String {
+    let Program { network, recipe, .. } = program;
+    format!(
+        "{}: {} parameters, {} sites of rules; {} training and {} test images of {}; into {}",
+        network.name,
+        network.counts().parameters,
+        network.sites().len(),
+        data.train.len(),
+        data.test.len(),
+        recipe.data.set.name(),
+        folder.path().display(),
+    )
+}

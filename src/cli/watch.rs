@@ -1,0 +1,143 @@
+//! What stands between a run and the world while it trains: the clock, the signals, the files that tell of it, the view.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::progress::{View, epoch_line};
+use super::signals::Signals;
+use crate::diag::{Failure, codes};
+use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport};
+
+/// Sees a run, writes its log and events, shows it, and asks for checkpoints when time has come.
+pub struct Watch<'a> {
+    view: View,
+    signals: &'a Signals,
+    save_every: Duration,
+    saved: Instant,
+    epochs: usize,
+    log: Log,
+    events: Events,
+}
+
+impl<'a> Watch<'a> {
+    /// Begins with a run whose first `step` steps are done.
+    ///
+    /// # Errors
+    /// Where the run's folder takes no file.
+    pub fn begin(
+        folder: &RunFolder,
+        step: u64,
+        epochs: usize,
+        view: View,
+        signals: &'a Signals,
+        save_every: Duration,
+    ) -> Result<Self, Failure> {
+        let events = Events::begin(folder.path(), step, now())?;
+        let log = Log::open(folder)?;
+        Ok(Watch { view, signals, save_every, saved: Instant::now(), epochs, log, events })
+    }
+
+    /// Tells a person and the log.
+    pub fn tell(&mut self, line: &str) {
+        self.view.line(line);
+        self.log.line(line);
+    }
+
+    /// Tells the log alone.
+    pub fn note(&mut self, line: &str) {
+        self.log.line(line);
+    }
+
+    /// Tells a program.
+    pub fn object(&self, object: &serde_json::Value) {
+        self.view.object(object);
+    }
+
+    /// When all is over.
+    pub fn end(self) {
+        if let Some(failure) = &self.log.failed {
+            self.view.warn(failure);
+        }
+        self.view.close();
+    }
+
+    /// Tells a person and the log of something that goes wrong and does not end the run.
+    pub fn warn(&mut self, failure: &Failure) {
+        self.view.warn(failure);
+        self.log.line(&format!("warning: {failure}"));
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn asked(&mut self) -> Asked {
+        if self.signals.stop() {
+            Asked::Stop
+        } else if self.signals.save() || self.saved.elapsed() >= self.save_every {
+            self.saved = Instant::now();
+            Asked::Save
+        } else {
+            Asked::GoOn
+        }
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        self.view.step(report);
+    }
+
+    fn epoch(&mut self, m: &EpochMetrics) {
+        self.view.epoch(m);
+        self.log.line(&epoch_line(m, self.epochs));
+        let points = [
+            ("loss/train", m.train_loss),
+            ("loss/test", m.test_loss),
+            ("accuracy/test", m.test_accuracy),
+            ("rate", m.rate),
+        ];
+        let held = m.validation_accuracy.map(|accuracy| ("accuracy/validation", accuracy));
+        let points: Vec<_> = points.into_iter().chain(held).collect();
+        if let Err(failure) = self.events.add(m.step, now(), &points) {
+            self.warn(&failure);
+        }
+        // An epoch ends with a checkpoint of its own.
+        self.saved = Instant::now();
+    }
+
+    fn unsaved(&mut self, failure: &Failure) {
+        self.warn(failure);
+    }
+}
+
+/// Seconds since 1970, for TensorBoard's axis of time.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// The run's log, open at its end.
+struct Log {
+    file: File,
+    path: PathBuf,
+    /// Why it misses a line.
+    failed: Option<Failure>,
+}
+
+impl Log {
+    fn open(folder: &RunFolder) -> Result<Self, Failure> {
+        let path = folder.log();
+        match File::options().create(true).append(true).open(&path) {
+            Ok(file) => Ok(Log { file, path, failed: None }),
+            Err(e) => Err(unwritable(&path.display().to_string(), &e)),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Err(e) = self.file.write_all(format!("{line}\n").as_bytes()) {
+            self.failed = Some(unwritable(&self.path.display().to_string(), &e));
+        }
+    }
+}
+
+fn unwritable(path: &str, error: &std::io::Error) -> Failure {
+    Failure::new(codes::CANNOT_WRITE, format!("{path} cannot be written: {error}"), "make room, or change permissions")
+}

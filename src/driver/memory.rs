@@ -1,0 +1,37 @@
+//! Whether a plan fits into memory, asked before anything is compiled.
+
+use super::{Graphs, Plans, plans};
+use crate::diag::{Failure, codes};
+
+/// Refuses plans for batches of `batch` images that need more than the `available` bytes, and names the largest batch
+/// that fits.
+///
+/// # Errors
+/// Where they do not fit.
+pub fn check_memory(
+    graphs: &Graphs,
+    made: &Plans,
+    batch: usize,
+    threads: usize,
+    available: u64,
+) -> Result<(), Failure> {
+    let needed = made.bytes(threads);
+    if needed <= available {
+        return Ok(());
+    }
+    let fits = |batch: usize| plans(graphs, batch).bytes(threads) <= available;
+    // The largest that fits, 0 if none does; `batch` does not.
+    let (mut largest, mut too_large) = (0, batch);
+    while too_large - largest > 1 {
+        let middle = largest + (too_large - largest) / 2;
+        if fits(middle) { largest = middle } else { too_large = middle }
+    }
+    let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
+    let message =
+        format!("a batch of {batch} takes {} MiB of memory, and {} MiB are free", mebibytes(needed), available >> 20);
+    let help = match largest {
+        0 => "even one image is too much: make the network smaller, or end other programs".to_owned(),
+        _ => format!("the largest batch that fits is {largest}: `--set train.batch={largest}`"),
+    };
+    Err(Failure::new(codes::TOO_LITTLE_MEMORY, message, help))
+}

@@ -1,0 +1,204 @@
+//! Runs as a person leaves them: signals, kills, resumption, and the commands that look at them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = "use std.regularizers.{shakedrop}
+block b { residual { branch { conv3x3(4); bn } } }
+model M { input image[1, 8, 8]; net { conv3x3(4); b; b; global_avg_pool; linear(10) }; place shakedrop(0.5) on residuals }
+train M { data digits { augment { pad_crop(1) } }; optimizer sgd { lr: 0.05, momentum: 0.9 }; epochs 6; batch 50; seed 3 }
+";
+
+fn sdc(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sdc"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn done(args: &[&str]) -> Output {
+    sdc(args).output().expect("the program starts")
+}
+
+fn well(args: &[&str]) -> String {
+    let out = done(args);
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).expect("text")
+}
+
+/// A folder with the program, and the unbroken run in it.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("m.sd"), PROGRAM).expect("the program is written");
+        Home { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("text").to_owned()
+    }
+
+    fn whole(&self) -> [Vec<u8>; 3] {
+        well(&["train", &self.text("m.sd"), "--threads", "1", "--out", &self.text("whole")]);
+        left(&self.path("whole"))
+    }
+
+    /// A run under way, past its first checkpoint.
+    fn started(&self, name: &str) -> Child {
+        let child = sdc(&["train", &self.text("m.sd"), "--threads", "2", "--out", &self.text(name)]).spawn();
+        let (child, since) = (child.expect("the program starts"), Instant::now());
+        while fs::read_dir(self.path(name).join("checkpoints")).map_or(0, Iterator::count) == 0 {
+            assert!(since.elapsed() < Duration::from_secs(300), "no checkpoint comes");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+}
+
+/// What a run leaves that must not depend on how often it was stopped.
+fn left(run: &Path) -> [Vec<u8>; 3] {
+    ["metrics.csv", "checkpoints/step-180.safetensors", "checkpoints/best.safetensors"]
+        .map(|file| fs::read(run.join(file)).expect("the file is there"))
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill starts");
+    assert!(sent.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bits() {
+    let home = Home::new();
+    let wanted = home.whole();
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        let child = home.started(name);
+        signal(&child, "-HUP");
+        signal(&child, name);
+        let out = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert_eq!(out.status.code(), Some(code), "{said}{}", String::from_utf8_lossy(&out.stderr));
+        assert!(said.contains("go on with: sdc train --resume"), "{said}");
+        let state = well(&["runs", home.folder.path().to_str().expect("text")]);
+        assert!(state.lines().any(|line| line.contains(name) && line.contains("stopped")), "{state}");
+        well(&["train", "--resume", &home.text(name), "--threads", "3"]);
+        assert!(left(&home.path(name)) == wanted, "{name}");
+    }
+}
+
+/// However a run is killed, it goes on from its last checkpoint to the bits of the unbroken one.
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let home = Home::new();
+    let wanted = home.whole();
+    let kills = if std::env::var_os("SDC_SLOW").is_some_and(|v| v == "1") { 200 } else { 3 };
+    for number in 0..kills {
+        let name = format!("killed-{number}");
+        let mut child = home.started(&name);
+        // Some hundred different moments of the run.
+        std::thread::sleep(Duration::from_millis(number * 37 % 400));
+        child.kill().expect("it is there");
+        child.wait().expect("it ends");
+        well(&["train", "--resume", &home.text(&name), "--threads", "3"]);
+        assert!(left(&home.path(&name)) == wanted, "{name}");
+    }
+}
+
+#[test]
+fn runs_are_listed_tested_and_extended() {
+    let home = Home::new();
+    let run = home.text("run");
+    well(&["train", &home.text("m.sd"), "--epochs", "2", "--out", &run, "--quiet"]);
+    let list = |state: &str| {
+        let text = well(&["runs", home.folder.path().to_str().expect("text"), "--json"]);
+        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((list[0]["state"].as_str(), list.as_array().map(Vec::len)), (Some(state), Some(1)));
+        list[0]["last"]["test_accuracy"].as_f64().expect("an accuracy")
+    };
+    let accuracy = list("finished");
+    let scored: serde_json::Value = serde_json::from_str(&well(&["eval", &run, "--json"])).expect("JSON");
+    assert_eq!(scored["accuracy"].as_f64(), Some(accuracy));
+    assert!(scored["top5"].as_f64() >= Some(accuracy));
+    let row_sum =
+        |row: &serde_json::Value| row.as_array().expect("a row").iter().filter_map(|n| n.as_u64()).sum::<u64>();
+    assert_eq!(scored["confusion"].as_array().expect("rows").iter().map(row_sum).sum::<u64>(), 299);
+    let best = well(&["eval", &run, "--checkpoint", "best"]);
+    assert!(best.starts_with("after step ") && best.lines().count() == 13, "{best}");
+
+    let table = well(&["predict", &run, "--data", "test", "--csv"]);
+    assert_eq!(
+        table.lines().next(),
+        Some("index,label,predicted,logit_0,logit_1,logit_2,logit_3,logit_4,logit_5,logit_6,logit_7,logit_8,logit_9")
+    );
+    let right = table.lines().skip(1).filter(|row| {
+        let cells: Vec<&str> = row.split(',').collect();
+        cells[1] == cells[2]
+    });
+    assert_eq!(right.count() as f64 / 299.0, accuracy);
+
+    well(&["train", "--resume", &run, "--epochs", "6"]);
+    list("finished");
+    assert!(left(&home.path("run"))[0] == home.whole()[0], "as if it had been planned for six epochs from the start");
+}
+
+#[test]
+fn several_seeds_are_summed_up() {
+    let home = Home::new();
+    let program = home.text("m.sd");
+    let out = sdc(&["train", &program, "--epochs", "1", "--seeds", "2"]).current_dir(home.folder.path()).output();
+    let out = out.expect("the program starts");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success() && said.contains("2 seeds: test accuracy "), "{said}");
+    let seeds =
+        ["M-1", "M-2"].map(|run| fs::read_to_string(home.path("runs").join(run).join("program.sd")).expect("kept"));
+    assert!(seeds[0].contains("seed: 3 ") && seeds[1].contains("seed: 4 "), "{}", seeds[1]);
+}
+
+/// The weights grow past every number: the step is found, the layer named, and the checkpoint before is still there.
+#[test]
+fn a_run_that_diverges_names_the_layer_and_keeps_its_weights() {
+    let home = Home::new();
+    let run = home.text("run");
+    let out = done(&["train", &home.text("m.sd"), "--set", "train.optimizer.lr=1e30", "--out", &run]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("SD0905: in step ") && said.contains("first in `") && said.contains("lower the rate"),
+        "{said}"
+    );
+    well(&["eval", &run]);
+}
+
+/// What the optimizer keeps is part of a run: moments, gradients half gathered, averages; and so is what is held back.
+#[test]
+fn a_run_that_gathers_and_averages_resumes_to_the_same_bits() {
+    let home = Home::new();
+    let recipe = "data digits { validation: 1000; augment { pad_crop(1) } }; optimizer adamw { lr: 0.01; clip: 0.5 }; \
+                  accumulate 3; average 0.9; epochs 2; batch 50; seed 3";
+    let (head, _) = PROGRAM.split_once("train M").expect("a recipe");
+    fs::write(home.path("m.sd"), format!("{head}train M {{ {recipe} }}\n")).expect("the program is written");
+    let left = |run: &str| {
+        ["metrics.csv", "checkpoints/step-20.safetensors", "checkpoints/best.safetensors"]
+            .map(|file| fs::read(home.path(run).join(file)).expect("the file is there"))
+    };
+    well(&["train", &home.text("m.sd"), "--threads", "1", "--out", &home.text("whole")]);
+    let wanted = left("whole");
+    let metrics = String::from_utf8(wanted[0].clone()).expect("text");
+    assert!(metrics.lines().skip(1).all(|row| !row.ends_with(',')), "each epoch has a score by validation: {metrics}");
+    for steps in ["0", "4", "10", "11"] {
+        well(&["train", &home.text("m.sd"), "--threads", "2", "--steps", steps, "--out", &home.text(steps)]);
+        let said = well(&["train", "--resume", &home.text(steps), "--threads", "3"]);
+        assert!(said.contains("the best by validation"), "{said}");
+        assert!(left(steps) == wanted, "stopped after step {steps}");
+    }
+}
