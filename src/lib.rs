@@ -13,7 +13,7 @@
 //!
 //! **Nouns** are data with invariants, a verifier that is that list in code, and a printer; **verbs** turn one noun into
 //! the next. A noun knows only the ground and the plain words of nouns before it; a verb knows the nouns on its two
-//! sides; [`driver`] alone strings verbs together. Every hop can be printed: `sdc dump ast|net|graph|grad|kernels|clif`.
+//! sides; [`driver`] alone strings verbs together. Every hop can be printed: `sdc dump STAGE`.
 //!
 //! | layer | module | what lives there | never |
 //! | --- | --- | --- | --- |
@@ -31,7 +31,7 @@
 //! | | [`mod@lower`], [`grad`], [`passes`] | network to graph; gradients; update and clean-up, as luminal compilers in one list | devices |
 //! | kernels | [`kernel`] | loop nests over scalar expressions, contractions with prologue and epilogue, the plan over one arena | target text |
 //! | | [`fuse`] | graph to plan: what is stored, what is computed where it is read | a rule's name |
-//! | | [`codegen`] | pure functions from kernel to Cranelift IR | drivers, files |
+//! | | [`codegen`] | pure functions from kernel to Cranelift IR, and to CUDA C, Metal and WGSL (one printer) | drivers, files |
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |

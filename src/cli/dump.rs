@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::{Chosen, Format, print, report};
 use crate::codegen::clif;
+use crate::codegen::gpu::Dialect;
 use crate::device::cpu;
 use crate::driver::{self, Input, Plans, Session};
 use crate::kernel::{Kernel, Plan};
@@ -36,6 +37,12 @@ enum Stage {
     Kernels,
     /// The Cranelift code of those kernels.
     Clif,
+    /// The kernels as one text in CUDA C.
+    Cuda,
+    /// The kernels as one text in the Metal shading language.
+    Metal,
+    /// The kernels as one text in WGSL.
+    Wgsl,
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -62,6 +69,9 @@ fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> 
         }
         Stage::Kernels => plans(graphs(), recipe).to_string(),
         Stage::Clif => each_plan(&plans(graphs(), recipe), &functions),
+        Stage::Cuda => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Cuda).text(),
+        Stage::Metal => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Metal).text(),
+        Stage::Wgsl => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Wgsl).text(),
     })
 }
 

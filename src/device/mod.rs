@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod host;
+pub mod layout;
 
 use crate::net::Path;
 use crate::net::recipe::Memory;

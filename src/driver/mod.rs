@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
 pub use self::memory::check_memory;
+use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::config::{self, Config};
 use crate::device::cpu::CpuEngine;
 use crate::diag::{Problem, Problems};
@@ -285,6 +286,11 @@ pub fn plans(graphs: &Graphs, batch: usize) -> Plans {
     let persistent = fuse::persistent(graphs.train.as_ref().unwrap_or(&graphs.test));
     let plan = |graph: &Graph| fuse::plan(graph, &persistent, batch);
     Plans { train: graphs.train.as_ref().map(plan), test: plan(&graphs.test) }
+}
+
+/// The kernels of the plans, and the calls that make a step, for graphics processors, as one text.
+pub fn gpu_programs(plans: &Plans, dialect: Dialect) -> Programs {
+    gpu::programs(plans.train.as_ref(), &plans.test, dialect)
 }
 
 /// The engine that runs the plans on the CPU.

@@ -4,7 +4,7 @@
 
 pub mod draw;
 pub mod float;
-mod philox;
+pub mod philox;
 
 pub use philox::philox4x32;
 

@@ -57,12 +57,17 @@ pub(super) fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
 }
 
 pub(super) fn agree(name: &str, got: &[f32], wanted: &[f64]) {
+    agree_within(name, got, wanted, TOLERANCE);
+}
+
+/// Norm of the difference over norm.
+pub(super) fn agree_within(name: &str, got: &[f32], wanted: &[f64], tolerance: f64) {
     assert_eq!(got.len(), wanted.len(), "{name}");
     let difference: f64 = got.iter().zip(wanted).map(|(a, b)| (f64::from(*a) - b) * (f64::from(*a) - b)).sum();
     let norm: f64 = wanted.iter().map(|x| x * x).sum();
     let error = difference.sqrt() / norm.sqrt().max(FLOOR);
     assert!(
-        error < TOLERANCE,
+        error < tolerance,
         "{name}: {error:e}, {:?} against {:?}",
         &got[..got.len().min(8)],
         &wanted[..got.len().min(8)]

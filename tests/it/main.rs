@@ -17,6 +17,7 @@ mod elaborate;
 mod explain;
 mod fmt;
 mod fuzz;
+mod gpu;
 mod graph;
 mod hand;
 mod lsp;

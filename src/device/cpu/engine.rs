@@ -5,12 +5,11 @@ use std::ops::Range;
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
 use super::jit::{Code, MapFn};
-use super::layout::{image_into_blocks, image_out_of_blocks, parameter_places};
 use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
-use crate::device::{Engine, State};
+use crate::device::{Engine, State, layout};
 use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
@@ -132,19 +131,12 @@ impl CpuEngine {
     fn values(&self, plan: &Plan, slot: &Slot) -> Vec<f32> {
         let buffer = plan.buffer(slot_of(plan, slot));
         let lanes = self.arena.slice(buffer.offset, buffer.size.len(plan.batch));
-        parameter_places(buffer.size).into_iter().map(|place| lanes[place]).collect()
+        layout::values(buffer.size, lanes)
     }
 
     fn rows(&self, plan: &Plan, slot: &Slot, batch: usize) -> Vec<f32> {
         let buffer = plan.buffer(slot_of(plan, slot));
-        let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
-        let (pixels, stride) = (height * width, buffer.size.per_image());
-        let lanes = self.arena.slice(buffer.offset, batch * stride);
-        let mut out = vec![0.0; batch * channels * pixels];
-        for (lanes, image) in lanes.chunks_exact(stride).zip(out.chunks_exact_mut(channels * pixels)) {
-            image_out_of_blocks(lanes, channels, pixels, image);
-        }
-        out
+        layout::rows(buffer.size, self.arena.slice(buffer.offset, buffer.size.len(batch)))
     }
 
     /// Puts N rows into a slot and says N.
@@ -152,14 +144,9 @@ impl CpuEngine {
         let Some(id) = plan.slot(slot) else { return 0 };
         let buffer = plan.buffer(id);
         let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
-        let (pixels, stride) = (height * width, buffer.size.per_image());
-        let batch = rows.len() / (channels * pixels);
+        let batch = rows.len() / (channels * height * width);
         assert!(batch <= plan.batch, "a batch is no larger than the plan's");
-        let lanes = arena.slice_mut(buffer.offset, batch * stride);
-        for (lanes, image) in lanes.chunks_exact_mut(stride).zip(rows.chunks_exact(channels * pixels)) {
-            lanes.fill(0.0);
-            image_into_blocks(image, channels, pixels, lanes);
-        }
+        layout::set_rows(buffer.size, rows, arena.slice_mut(buffer.offset, buffer.size.len(batch)));
         batch
     }
 
@@ -287,10 +274,7 @@ impl Engine for CpuEngine {
     fn write(&mut self, state: &State, values: &[f32]) {
         let plan = self.state_plan();
         let buffer = plan.buffer(slot_of(plan, &state_slot(state)));
-        let (places, offset, len) = (parameter_places(buffer.size), buffer.offset, buffer.size.len(plan.batch));
-        assert_eq!(places.len(), values.len(), "as many values as the state has");
-        let lanes = self.arena.slice_mut(offset, len);
-        places.into_iter().zip(values).for_each(|(place, x)| lanes[place] = *x);
+        layout::set_values(buffer.size, values, self.arena.slice_mut(buffer.offset, buffer.size.len(plan.batch)));
     }
 }
 

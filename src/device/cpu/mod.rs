@@ -9,7 +9,6 @@ mod arena;
 mod contraction;
 mod engine;
 mod jit;
-mod layout;
 mod pool;
 mod simd;
 

@@ -1,0 +1,100 @@
+//! What a program of kernels is called with.
+
+use crate::kernel::{BufferId, Param, When};
+
+/// What a kernel gets beside the step's numbers, in order: buffers, whole numbers, numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Argument {
+    /// A buffer of the plan.
+    Buffer {
+        /// Which.
+        id: BufferId,
+        /// Whether it is written.
+        written: bool,
+    },
+    /// The room behind the arena, for parts of sums.
+    Scratch {
+        /// Vectors of four that are used.
+        len: usize,
+    },
+    /// A whole number.
+    Uint(u32),
+    /// A number.
+    Float(f32),
+    /// A number that the host gives for each step, beside those that lie in the device's memory.
+    Param(Param),
+}
+
+/// One call of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// The stable name of what it computes.
+    pub name: String,
+    /// Which of the program's kernels.
+    pub kernel: usize,
+    /// The kernel of the plan that it belongs to.
+    pub part_of: usize,
+    /// In which steps it runs.
+    pub when: When,
+    /// Blocks of threads, in two directions.
+    pub groups: [u32; 2],
+    /// Threads of a block.
+    pub threads: u32,
+    /// What it is called with.
+    pub arguments: Vec<Argument>,
+}
+
+/// One kernel's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Its name in the text.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The calls of a plan's step, in the plan's order. The calls of one kernel of the plan run in the same steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// The calls.
+    pub launches: Vec<Launch>,
+}
+
+/// The kernels of a network as texts, and the calls that make its steps.
+///
+/// Invariant: no two kernels have the same text but for their names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Programs {
+    /// What stands before the kernels.
+    pub prelude: String,
+    /// The kernels.
+    pub kernels: Vec<Kernel>,
+    /// A training step, where there is one.
+    pub train: Option<Program>,
+    /// The test-time pass.
+    pub test: Program,
+    /// Floats that are needed behind the arena.
+    pub scratch: usize,
+}
+
+impl Programs {
+    /// The whole text, as the target's compiler takes it.
+    pub fn text(&self) -> String {
+        let mut text = self.prelude.clone();
+        for kernel in &self.kernels {
+            text.push('\n');
+            text += &kernel.text;
+        }
+        text
+    }
+}
+
+impl Argument {
+    /// Floats of the room behind the arena that it needs.
+    pub(super) fn scratch(&self) -> usize {
+        match self {
+            Argument::Scratch { len } => 4 * len,
+            Argument::Buffer { .. } | Argument::Uint(_) | Argument::Float(_) | Argument::Param(_) => 0,
+        }
+    }
+}

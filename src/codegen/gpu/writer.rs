@@ -1,0 +1,300 @@
+//! Writes one kernel: its statements in a dialect, and what it is called with.
+
+use super::dialect::{Dialect, Table, filled};
+use super::launch::Argument;
+use crate::kernel::{Buffer, BufferId, Param, Size, blocks};
+
+/// The type of a name in a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    /// A whole number.
+    U32,
+    /// A number.
+    F32,
+    /// Four numbers: a quarter of a block of channels.
+    F4,
+    /// Four words.
+    U4,
+}
+
+impl Type {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Type::U32 => "u32",
+            Type::F32 => "f32",
+            Type::F4 => "f4",
+            Type::U4 => "u4",
+        }
+    }
+}
+
+/// An argument with the meaning by which it is found again. Two kernels that do the same to other sizes are one text, so
+/// an argument is never found by its value.
+struct Named {
+    meaning: String,
+    name: String,
+    argument: Argument,
+}
+
+/// A kernel under construction. `$name` in its text stands for its own name, which is given when it is known to differ from
+/// all others.
+pub(super) struct Writer<'a> {
+    dialect: Dialect,
+    table: &'static Table,
+    buffers: &'a [Buffer],
+    body: String,
+    depth: usize,
+    named: Vec<Named>,
+    shared: Vec<(Type, String, usize)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(dialect: Dialect, buffers: &'a [Buffer]) -> Self {
+        let table = dialect.table();
+        Writer { dialect, table, buffers, body: String::new(), depth: 1, named: vec![], shared: vec![] }
+    }
+
+    /// A statement, or several lines of them.
+    pub(super) fn line(&mut self, text: &str) {
+        for line in text.lines() {
+            self.body += &"  ".repeat(self.depth);
+            self.body += line.trim_start();
+            self.body.push('\n');
+        }
+    }
+
+    /// A value that keeps.
+    pub(super) fn constant(&mut self, ty: Type, name: &str, value: &str) {
+        let text = filled(self.table.constant, &[ty.name(), name, value]);
+        self.line(&text);
+    }
+
+    /// A whole number that keeps.
+    pub(super) fn index(&mut self, name: &str, value: &str) {
+        self.constant(Type::U32, name, value);
+    }
+
+    /// A value that changes.
+    pub(super) fn variable(&mut self, ty: Type, name: &str, value: &str) {
+        let text = filled(self.table.variable, &[ty.name(), name, value]);
+        self.line(&text);
+    }
+
+    /// `name = value`.
+    pub(super) fn assign(&mut self, name: &str, value: &str) {
+        self.line(&format!("{name} = {value};"));
+    }
+
+    /// A block of statements behind a head such as `if (x) {`.
+    pub(super) fn block(&mut self, head: &str, inside: impl FnOnce(&mut Self)) {
+        self.line(head);
+        self.depth += 1;
+        inside(self);
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    /// What runs where a condition holds.
+    pub(super) fn when(&mut self, condition: &str, inside: impl FnOnce(&mut Self)) {
+        self.block(&format!("if ({condition}) {{"), inside);
+    }
+
+    /// A loop over `first`, `first + step`, … below `end`.
+    pub(super) fn count(&mut self, [name, first, end, step]: [&str; 4], inside: impl FnOnce(&mut Self)) {
+        self.block(&filled(self.table.count, &[name, first, end, step]), inside);
+    }
+
+    /// `then` where the condition holds.
+    pub(super) fn choose(&self, condition: &str, then: &str, otherwise: &str) -> String {
+        filled(self.table.choose, &[condition, then, otherwise])
+    }
+
+    /// Leaves the kernel where a condition holds, which must be the same for all threads of a block.
+    pub(super) fn leave(&mut self, condition: &str) {
+        self.line(&format!("if ({condition}) {{ return; }}"));
+    }
+
+    /// Waits for all threads of a block.
+    pub(super) fn barrier(&mut self) {
+        self.line(self.table.barrier);
+    }
+
+    /// Waits for all threads of a block; what they wrote to buffers is seen by each.
+    pub(super) fn barrier_of_buffers(&mut self) {
+        self.line(self.table.barrier_of_buffers);
+    }
+
+    /// An array of vectors that a block of threads shares.
+    pub(super) fn shared(&mut self, name: &str, len: usize) -> String {
+        let name = format!("$name_{name}");
+        if !self.shared.iter().any(|(_, known, _)| *known == name) {
+            self.shared.push((Type::F4, name.clone(), len));
+        }
+        name
+    }
+
+    /// An argument that is a whole number.
+    pub(super) fn uint(&mut self, meaning: impl Into<String>, value: usize) -> String {
+        let value = u32::try_from(value).expect("sizes of a plan fit 32 bits");
+        self.argument(meaning.into(), "n", Argument::Uint(value))
+    }
+
+    /// An argument that is a number.
+    pub(super) fn float(&mut self, meaning: impl Into<String>, value: f32) -> String {
+        self.argument(meaning.into(), "c", Argument::Float(value))
+    }
+
+    /// An argument that is a number of the step.
+    pub(super) fn param(&mut self, param: Param) -> String {
+        self.argument(format!("{param:?}"), "c", Argument::Param(param))
+    }
+
+    /// A buffer that is only read.
+    fn source(&mut self, id: BufferId) -> String {
+        self.argument(format!("{id:?}"), "b", Argument::Buffer { id, written: false })
+    }
+
+    /// A buffer that is written, and perhaps read.
+    fn target(&mut self, id: BufferId) -> String {
+        let name = self.source(id);
+        let named = self.named.iter_mut().find(|n| n.name == name).expect("it was just named");
+        named.argument = Argument::Buffer { id, written: true };
+        name
+    }
+
+    fn argument(&mut self, meaning: String, letter: &str, argument: Argument) -> String {
+        if let Some(known) = self.named.iter().find(|n| n.meaning == meaning) {
+            return known.name.clone();
+        }
+        let like = self.named.iter().filter(|n| n.name.starts_with(letter)).count();
+        let name = format!("{letter}{like}");
+        self.named.push(Named { meaning, name: name.clone(), argument });
+        name
+    }
+
+    /// A vector of a buffer.
+    pub(super) fn load(&mut self, id: BufferId, index: &str) -> String {
+        let name = self.source(id);
+        filled(self.table.element, &[&name, index])
+    }
+
+    /// Writes a vector of a buffer.
+    pub(super) fn store(&mut self, id: BufferId, index: &str, value: &str) {
+        let name = self.target(id);
+        let element = filled(self.table.element, &[&name, index]);
+        self.assign(&element, value);
+    }
+
+    /// A vector of the room for parts of sums, which is `len` vectors large; for reading and for writing.
+    pub(super) fn scratch(&mut self, len: usize, index: &str) -> String {
+        let name = self.argument("room for parts".into(), "b", Argument::Scratch { len });
+        filled(self.table.element, &[&name, index])
+    }
+
+    /// A feature map's quarters, as an argument: four a block of channels.
+    pub(super) fn quarters(&mut self, id: BufferId) -> String {
+        let value = match self.buffers[id.0 as usize].size {
+            Size::Feature { channels, .. } => 4 * blocks(channels),
+            Size::Channels(_) | Size::Weight(_) | Size::Flat(_) => unreachable!("only feature maps have planes"),
+        };
+        self.uint(format!("quarters of {id:?}"), value)
+    }
+
+    /// The kernel's text, and its arguments in order: buffers, whole numbers, numbers.
+    pub(super) fn finish(mut self) -> (String, Vec<Argument>) {
+        // A stable sort by kind; names count within a kind, so they stay in order.
+        let rank = |argument: &Argument| match argument {
+            Argument::Buffer { .. } | Argument::Scratch { .. } => 0,
+            Argument::Uint(_) => 1,
+            Argument::Float(_) | Argument::Param(_) => 2,
+        };
+        self.named.sort_by_key(|n| rank(&n.argument));
+        let mut text = String::new();
+        let declared =
+            |(ty, name, len): &(Type, String, usize)| filled(self.table.shared, &[ty.name(), name, &len.to_string()]);
+        let before: Vec<String> = self.shared.iter().map(declared).collect();
+        if self.table.shared_before {
+            before.iter().for_each(|line| text += &format!("{line}\n"));
+        }
+        text += &self.head();
+        if !self.table.shared_before {
+            before.iter().for_each(|line| text += &format!("  {line}\n"));
+        }
+        text += &self.body;
+        text += "}\n";
+        (text, self.named.into_iter().map(|n| n.argument).collect())
+    }
+
+    /// The kernel's head: after it `group`, `tile`, `thread`, `now` and all arguments are known.
+    fn head(&self) -> String {
+        let threads = "$threads";
+        let mut text = match self.dialect {
+            Dialect::Cuda => {
+                let mut parameters = vec!["const Step *this_step".to_owned()];
+                for Named { name, argument, .. } in &self.named {
+                    let ty = match argument {
+                        Argument::Buffer { written: false, .. } => "Source",
+                        Argument::Buffer { written: true, .. } | Argument::Scratch { .. } => "Buffer",
+                        Argument::Uint(_) => "u32",
+                        Argument::Float(_) | Argument::Param(_) => "f32",
+                    };
+                    parameters.push(format!("{ty} {name}"));
+                }
+                // One block a processor is enough: asked for more, ptxas would rather spill than hold fewer.
+                format!(
+                    "extern \"C\" __global__ void __launch_bounds__({threads}, 1) $name({}) {{\n  const Step now = *this_step;\n  \
+                     const u32 group = blockIdx.x, tile = blockIdx.y, thread = threadIdx.x;\n",
+                    parameters.join(", ")
+                )
+            }
+            Dialect::Metal => "kernel void $name(Arena arena [[buffer(0)]], Arguments arguments [[buffer(1)]], \
+                               constant Step &this_step [[buffer(2)]],\n    \
+                               uint3 place [[threadgroup_position_in_grid]], uint thread [[thread_index_in_threadgroup]]) {\n  \
+                               const Step now = this_step;\n  const u32 group = place.x, tile = place.y;\n"
+                .to_owned(),
+            Dialect::Wgsl => format!(
+                "@compute @workgroup_size({threads})\nfn $name(@builtin(workgroup_id) place: vec3<u32>, \
+                 @builtin(local_invocation_index) thread: u32) {{\n  let now = this_step;\n  \
+                 let group = place.x;\n  let tile = place.y;\n"
+            ),
+        };
+        if self.dialect.passes_buffers() {
+            return text;
+        }
+        for (i, Named { name, argument, .. }) in self.named.iter().enumerate() {
+            let line = match (self.dialect, argument) {
+                (Dialect::Metal, Argument::Buffer { .. } | Argument::Scratch { .. }) => {
+                    format!("const Buffer {name} = SDC_BUFFER({i});")
+                }
+                (_, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Uint(_)) => {
+                    filled(self.table.constant, &["u32", name, &format!("arguments[{i}]")])
+                }
+                (_, Argument::Float(_) | Argument::Param(_)) => {
+                    filled(self.table.constant, &["f32", name, &format!("float_of(arguments[{i}])")])
+                }
+            };
+            text += &format!("  {line}\n");
+        }
+        text
+    }
+}
+
+/// A small function that kernels call, in a dialect.
+pub(super) fn function(
+    dialect: Dialect,
+    result: Type,
+    name: &str,
+    parameters: &[(&str, &str)],
+    body: impl FnOnce(&mut Writer<'_>),
+) -> String {
+    let table = dialect.table();
+    let parameters: Vec<String> = parameters.iter().map(|(ty, name)| filled(table.parameter, &[ty, name])).collect();
+    let mut writer = Writer::new(dialect, &[]);
+    body(&mut writer);
+    format!("{}\n{}}}\n", filled(table.function, &[result.name(), name, &parameters.join(", ")]), writer.body)
+}
+
+/// A number in every dialect.
+pub(super) fn number(x: f32) -> String {
+    if x.is_finite() { format!("{x:?}f") } else { format!("float_of({}u)", x.to_bits()) }
+}

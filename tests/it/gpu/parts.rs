@@ -1,0 +1,68 @@
+//! Every kind of map and contraction in a small network.
+
+use sdc::codegen::gpu::Dialect;
+use sdc::net::{Activation, ConvOp, Level, Shape};
+
+use super::super::graph::build::*;
+use super::check;
+
+fn of(input: Shape, body: impl FnOnce(&mut Scope<'_>)) {
+    check(&network(input, body), &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+}
+
+/// Kernels, strides, dilations and groups; channels that fill no block; several tiles of columns; a linear layer.
+#[test]
+fn convolutions() {
+    of(Shape::new(3, 9, 8), |s| {
+        s.conv(18, 3, 1).conv_with(ConvOp { kernel: 3, pad: 1, bias: true, ..conv(20) }).bn();
+        s.conv_with(ConvOp { kernel: 3, stride: 2, pad: 1, groups: 2, ..conv(36) }).bn().relu();
+        s.conv_with(ConvOp { kernel: 5, stride: 2, pad: 4, dilation: 2, groups: 18, bias: true, ..conv(36) }).bn();
+        s.conv_with(ConvOp { kernel: 2, stride: 3, ..conv(70) }).flatten().linear(3);
+    });
+}
+
+#[test]
+fn groups_of_whole_blocks() {
+    of(Shape::new(3, 6, 6), |s| {
+        s.conv(64, 3, 1).bn().conv_with(ConvOp { kernel: 3, stride: 2, pad: 1, groups: 2, ..conv(96) }).bn();
+        s.relu().global_avg_pool().linear(3);
+    });
+}
+
+#[test]
+fn activations() {
+    of(Shape::new(2, 4, 4), |s| {
+        s.conv(5, 3, 1).act(Activation::Silu).conv(4, 3, 1).bn().act(Activation::Sigmoid);
+        s.conv(4, 1, 1).act(Activation::LeakyRelu { slope: 0.1 }).flatten().linear(17);
+    });
+}
+
+#[test]
+fn pools_and_places() {
+    of(Shape::new(2, 5, 6), |s| {
+        s.conv(17, 3, 1).pool(true, 3, 1, 1).pad_channels(35).pool(false, 3, 2, 1);
+        let shifted: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.shift(1, -2);
+        };
+        let other: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.relu().conv(18, 3, 1).bn();
+        };
+        s.concat(&[shifted, &identity, other]).conv(5, 1, 1).subsample(2).flatten().linear(3);
+    });
+}
+
+#[test]
+fn rules_at_every_level() {
+    of(Shape::new(3, 6, 6), |s| {
+        s.conv(16, 3, 1).bn();
+        for level in [Level::Batch, Level::Image, Level::Channel, Level::Pixel] {
+            let rule = shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), level);
+            let at = Rules { at_sum: Some(rule), ..Rules::default() };
+            let branch: &dyn Fn(&mut Scope<'_>) = &|s| {
+                s.conv(16, 3, 1).bn();
+            };
+            s.residual(at, &[branch], &identity);
+        }
+        s.relu().global_avg_pool().linear(4);
+    });
+}
