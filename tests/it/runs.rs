@@ -56,7 +56,12 @@ impl Home {
     fn started(&self, name: &str) -> Child {
         let child = sdc(&["train", &self.text("m.sd"), "--threads", "2", "--out", &self.text(name)]).spawn();
         let (child, since) = (child.expect("the program starts"), Instant::now());
-        while fs::read_dir(self.path(name).join("checkpoints")).map_or(0, Iterator::count) == 0 {
+        // Under its own name: what is still being written counts for nothing.
+        let whole = |entry: std::io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "safetensors"))
+        };
+        let folder = self.path(name).join("checkpoints");
+        while !fs::read_dir(&folder).is_ok_and(|mut entries| entries.any(whole)) {
             assert!(since.elapsed() < Duration::from_secs(300), "no checkpoint comes");
             std::thread::sleep(Duration::from_millis(5));
         }
