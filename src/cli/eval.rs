@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::table::{Align, Table};
+use super::table::{Align, Table, percent};
 use super::trained::Which;
 use super::{failed, print};
-use crate::data;
 use crate::train::{Assessment, assess};
 
 /// Test a trained network, with the derived factors in place of its rules.
@@ -31,11 +30,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let data = match data::load(&trained.recipe.data, trained.recipe.seed) {
-        Ok(data) => data,
-        Err(failure) => return failed(&failure),
-    };
-    let assessment = match assess(&mut trained.engine, &data.test, trained.recipe.batch) {
+    let assessment = match assess(&mut trained.engine, &trained.data.test, trained.recipe.batch) {
         Ok(assessment) => assessment,
         Err(failure) => return failed(&failure),
     };
@@ -57,7 +52,6 @@ fn to_json(assessment: &Assessment, step: u64) -> Value {
 }
 
 fn to_text(assessment: &Assessment, step: u64) -> String {
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut out = format!(
         "after step {step}: accuracy {}, top-5 {}, loss {:.4}\n\n",
         percent(assessment.accuracy()),

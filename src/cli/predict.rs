@@ -9,7 +9,6 @@ use clap::ValueEnum;
 
 use super::trained::Which;
 use super::{failed, print};
-use crate::data;
 use crate::train::{classify, largest};
 
 /// Print a trained network's choice for each image of its data set.
@@ -41,13 +40,9 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let data = match data::load(&trained.recipe.data, trained.recipe.seed) {
-        Ok(data) => data,
-        Err(failure) => return failed(&failure),
-    };
     let images = match args.data {
-        Part::Train => &data.train,
-        Part::Test => &data.test,
+        Part::Train => &trained.data.train,
+        Part::Test => &trained.data.test,
     };
     let mut out = String::new();
     if args.csv {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::table::{Align, Table};
+use super::table::{Align, Table, percent};
 use super::{failed, kept, print};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Input, Session};
@@ -88,7 +88,6 @@ fn to_text(rows: &[Row]) -> String {
         ("test loss", Align::Right),
         ("train loss", Align::Right),
     ]);
-    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     for Row { folder, state, epochs, metrics } in rows {
         let epochs = epochs.map_or("?".to_owned(), |epochs| epochs.to_string());
         let mut cells = vec![folder.display().to_string(), (*state).to_owned()];

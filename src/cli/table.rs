@@ -54,3 +54,8 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+/// A share of 1 in hundredths.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

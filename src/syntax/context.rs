@@ -61,7 +61,7 @@ pub fn around(text: &str, at: usize) -> Vec<Around> {
                     last.argument = Some(name.to_owned());
                 }
             }
-            _ => {
+            TokenKind::Word | TokenKind::Number | TokenKind::Str | TokenKind::OpenStr | TokenKind::Mark => {
                 // A statement begins on a new line in braces.
                 let in_braces = open.last().is_none_or(|(_, around)| !around.is_call);
                 if token.first_on_line && in_braces && i > statement {
@@ -85,7 +85,7 @@ pub fn folds(text: &str) -> Vec<(usize, usize)> {
                     pairs.push((start, token.start));
                 }
             }
-            _ => {}
+            TokenKind::Word | TokenKind::Number | TokenKind::Str | TokenKind::OpenStr | TokenKind::Mark => {}
         }
     }
     pairs.sort_unstable();

@@ -148,8 +148,8 @@ impl<'a> Trainer<'a> {
     /// whenever the observer asks; the best epoch's checkpoint.
     ///
     /// # Errors
-    /// A number that is not finite; an image file that cannot be read any more; a disk that fails at the start or at the last checkpoint. The checkpoints before
-    /// are still there.
+    /// A number that is not finite; an image file that cannot be read any more; a disk that fails at the start or at the
+    /// last checkpoint. The checkpoints before are still there.
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Ended, Failure> {
         let program = folder.program();
         replace_text(self.disk, &program, self.job.program).map_err(|e| cannot_write(&program, &e))?;

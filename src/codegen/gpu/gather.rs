@@ -91,31 +91,30 @@ impl Values<'_> {
     }
 }
 
-/// The elements of the window at (h, w), where they exist.
-fn front(w: &mut Writer<'_>, window: Window, inside: &str, each: impl Fn(&mut Writer<'_>)) {
-    let Window { kernel, stride, pad } = window;
+/// Every place (i, j) in a window.
+fn places(w: &mut Writer<'_>, kernel: usize, each: impl Fn(&mut Writer<'_>)) {
     let side = format!("{kernel}u");
-    w.count(["i", "0u", &side, "1u"], |w| {
-        w.count(["j", "0u", &side, "1u"], |w| {
-            w.index("row", &format!("(h * {stride}u + i) - {pad}u"));
-            w.index("column", &format!("(w * {stride}u + j) - {pad}u"));
-            w.when(inside, |w| each(w));
-        });
+    w.count(["i", "0u", &side, "1u"], |w| w.count(["j", "0u", &side, "1u"], |w| each(w)));
+}
+
+/// The elements of the window at (h, w), where they exist.
+fn front(w: &mut Writer<'_>, Window { kernel, stride, pad }: Window, inside: &str, each: impl Fn(&mut Writer<'_>)) {
+    places(w, kernel, |w| {
+        w.index("row", &format!("(h * {stride}u + i) - {pad}u"));
+        w.index("column", &format!("(w * {stride}u + j) - {pad}u"));
+        w.when(inside, |w| each(w));
     });
 }
 
 /// The windows, of rows times columns as `counts` says, that hold (h, w): those with row s + i - p = h.
 fn back(w: &mut Writer<'_>, window: Window, counts: (usize, usize), each: impl Fn(&mut Writer<'_>)) {
     let Window { kernel, stride, pad } = window;
-    let side = format!("{kernel}u");
-    w.count(["i", "0u", &side, "1u"], |w| {
-        w.count(["j", "0u", &side, "1u"], |w| {
-            w.index("below", &format!("(h + {pad}u) - i"));
-            w.index("right", &format!("(w + {pad}u) - j"));
-            w.index("row", &format!("below / {stride}u"));
-            w.index("column", &format!("right / {stride}u"));
-            let divides = format!("below % {stride}u == 0u && right % {stride}u == 0u");
-            w.when(&format!("{divides} && row < {}u && column < {}u", counts.0, counts.1), |w| each(w));
-        });
+    places(w, kernel, |w| {
+        w.index("below", &format!("(h + {pad}u) - i"));
+        w.index("right", &format!("(w + {pad}u) - j"));
+        w.index("row", &format!("below / {stride}u"));
+        w.index("column", &format!("right / {stride}u"));
+        let divides = format!("below % {stride}u == 0u && right % {stride}u == 0u");
+        w.when(&format!("{divides} && row < {}u && column < {}u", counts.0, counts.1), |w| each(w));
     });
 }
