@@ -1,19 +1,26 @@
 //! The loops of a map, and reductions.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, types};
+use std::ops::Range;
+
+use cranelift_codegen::ir::{self, InstBuilder, StackSlot, StackSlotData, StackSlotKind, types};
 use cranelift_frontend::Variable;
 
 use super::super::abi::StepContext;
-use super::emit::{BLOCK_BYTES, Emitter, QUARTERS};
+use super::emit::{BLOCK_BYTES, Emitter, QUARTER_BYTES, QUARTERS};
 use crate::kernel::{Axis, BLOCK, Domain, Expr, Place, ReduceOp, Store, Target, Value, blocks};
 
-/// A reduction over the pixels of a plane: an accumulator a quarter for the row, and one for the plane.
+/// The most pixels of a row that are summed apart.
+const SIDE_BY_SIDE: usize = 2;
+
+/// A reduction over the pixels of a plane: accumulators a quarter for the row, and one for the plane.
 struct PixelSum {
     value: Value,
+    /// Quarters that differ.
+    quarters: usize,
     body: Value,
     op: ReduceOp,
-    row: [Variable; QUARTERS],
+    row: [[Variable; QUARTERS]; SIDE_BY_SIDE],
     plane: [Variable; QUARTERS],
 }
 
@@ -125,29 +132,26 @@ impl Emitter<'_, '_> {
         let pointwise: Vec<Store> =
             map.stores.iter().filter(|s| matches!(s.target, Target::Point(_) | Target::Tile)).copied().collect();
         if !sums.is_empty() || !pointwise.is_empty() {
+            // A gather finds its taps once for all quarters. Without one a row is taken a quarter at a time: its constants
+            // and sums fit the registers, which those of all quarters together do not.
+            let together = map.exprs.iter().any(|e| matches!(e, Expr::Gather { .. }));
+            let kept = if together { vec![] } else { self.keep(&pointwise, &sums) };
             self.counted(height as i64, 1, |e, h| {
-                for sum in &sums {
-                    sum.row.iter().for_each(|row| e.start(*row, sum.op));
-                }
                 e.start_row(h, width);
-                e.counted(width as i64 * BLOCK_BYTES, BLOCK_BYTES, |e, column| {
-                    e.scope(|e| {
-                        e.go_to(column);
-                        for quarter in 0..QUARTERS {
-                            pointwise.iter().for_each(|s| e.store(s.target, s.value, quarter));
-                            for sum in &sums {
-                                if quarter >= e.quarters(sum.value) {
-                                    continue;
-                                }
-                                let next = e.value(sum.body, quarter);
-                                e.accumulate(sum.row[quarter], next, sum.op);
-                            }
-                        }
-                    });
-                });
+                if together {
+                    e.row(&pointwise, &sums, 0..QUARTERS, width, 1);
+                } else {
+                    let side_by_side = if width.is_multiple_of(2) { 2 } else { 1 };
+                    for quarter in 0..QUARTERS {
+                        e.scope(|e| {
+                            e.recall(&kept, quarter);
+                            e.row(&pointwise, &sums, quarter..quarter + 1, width, side_by_side);
+                        });
+                    }
+                }
                 for sum in &sums {
-                    for quarter in 0..e.quarters(sum.value) {
-                        let row = e.b.use_var(sum.row[quarter]);
+                    for quarter in 0..sum.quarters {
+                        let row = e.b.use_var(sum.row[0][quarter]);
                         e.accumulate(sum.plane[quarter], row, sum.op);
                     }
                 }
@@ -157,10 +161,82 @@ impl Emitter<'_, '_> {
         self.store_all(|target| matches!(target, Target::Plane(_)));
     }
 
+    /// A row of some quarters, `side_by_side` pixels a turn, each of which has sums of its own: a sum waits for the one
+    /// before it.
+    fn row(
+        &mut self,
+        pointwise: &[Store],
+        sums: &[PixelSum],
+        quarters: Range<usize>,
+        width: usize,
+        side_by_side: usize,
+    ) {
+        let of = |sum: &PixelSum| quarters.start..quarters.end.min(sum.quarters);
+        for sum in sums {
+            sum.row[..side_by_side].iter().for_each(|row| row.iter().for_each(|lane| self.start(*lane, sum.op)));
+        }
+        self.counted(width as i64 * BLOCK_BYTES, side_by_side as i64 * BLOCK_BYTES, |e, first| {
+            for pixel in 0..side_by_side {
+                e.scope(|e| {
+                    let column =
+                        if pixel == 0 { first } else { e.b.ins().iadd_imm_s(first, pixel as i64 * BLOCK_BYTES) };
+                    e.go_to(column);
+                    for quarter in quarters.clone() {
+                        pointwise.iter().for_each(|s| e.store(s.target, s.value, quarter));
+                        for sum in sums.iter().filter(|sum| of(sum).contains(&quarter)) {
+                            e.add(sum.row[pixel][quarter], sum.body, sum.op, quarter);
+                        }
+                    }
+                });
+            }
+        });
+        for sum in sums {
+            for (pixel, quarter) in (1..side_by_side).flat_map(|pixel| of(sum).map(move |quarter| (pixel, quarter))) {
+                let other = self.b.use_var(sum.row[pixel][quarter]);
+                self.accumulate(sum.row[0][quarter], other, sum.op);
+            }
+        }
+    }
+
+    /// Puts what the pixels of a plane share into memory, quarter by quarter.
+    fn keep(&mut self, pointwise: &[Store], sums: &[PixelSum]) -> Vec<(Value, StackSlot)> {
+        let map = self.map;
+        let mut needed = vec![false; map.exprs.len()];
+        pointwise.iter().for_each(|s| needed[s.value.index()] = true);
+        sums.iter().for_each(|s| needed[s.body.index()] = true);
+        for i in (0..map.exprs.len()).rev().filter(|i| self.axes[*i].has(Axis::Pixels)) {
+            if needed[i] {
+                map.exprs[i].operands().for_each(|v| needed[v.index()] = true);
+            }
+        }
+        let shared = (0..map.exprs.len()).filter(|i| needed[*i] && !self.axes[*i].has(Axis::Pixels));
+        let shared: Vec<_> = shared.map(|i| Value(i as u32)).collect();
+        let mut kept = Vec::new();
+        for value in shared {
+            let bytes = QUARTERS as u32 * QUARTER_BYTES as u32;
+            let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, bytes, 4));
+            for quarter in 0..self.quarters(value) {
+                let known = self.value(value, quarter);
+                self.b.ins().stack_store(types::I64, known, slot, quarter as i32 * QUARTER_BYTES);
+            }
+            kept.push((value, slot));
+        }
+        kept
+    }
+
+    /// Brings a quarter of what `keep` has put away into registers.
+    fn recall(&mut self, kept: &[(Value, StackSlot)], quarter: usize) {
+        for (value, slot) in kept {
+            let quarter = quarter.min(self.quarters(*value) - 1);
+            let known = self.b.ins().stack_load(types::I64, types::F32X4, *slot, quarter as i32 * QUARTER_BYTES);
+            self.set(*value, quarter, known);
+        }
+    }
+
     /// The loop is over: the sums are what was accumulated.
     fn know_sums(&mut self, sums: &[PixelSum]) {
         for sum in sums {
-            for quarter in 0..self.quarters(sum.value) {
+            for quarter in 0..sum.quarters {
                 let total = self.b.use_var(sum.plane[quarter]);
                 self.set(sum.value, quarter, total);
             }
@@ -172,10 +248,12 @@ impl Emitter<'_, '_> {
         let mut sums = Vec::new();
         for (i, expr) in map.exprs.iter().enumerate() {
             if let Expr::Reduce { over: Axis::Pixels, op: op @ (ReduceOp::Sum | ReduceOp::Max), body } = expr {
-                let row = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
-                let plane = [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
+                let mut lanes = || [(); QUARTERS].map(|()| self.b.declare_var(types::F32X4));
+                let (row, plane) = ([(); SIDE_BY_SIDE].map(|()| lanes()), lanes());
                 plane.iter().for_each(|v| self.start(*v, *op));
-                sums.push(PixelSum { value: Value(i as u32), body: *body, op: *op, row, plane });
+                let value = Value(i as u32);
+                let quarters = self.quarters(value);
+                sums.push(PixelSum { value, quarters, body: *body, op: *op, row, plane });
             }
         }
         sums
@@ -198,6 +276,22 @@ impl Emitter<'_, '_> {
         let so_far = self.b.use_var(accumulator);
         let joined = self.joined(op, so_far, next);
         self.b.def_var(accumulator, joined);
+    }
+
+    /// Accumulates a quarter of a value: a product in the same rounding as the sum.
+    fn add(&mut self, accumulator: Variable, body: Value, op: ReduceOp, quarter: usize) {
+        match (op, self.factors(body)) {
+            (ReduceOp::Sum, Some((a, b))) => {
+                let (a, b) = (self.value(a, quarter), self.value(b, quarter));
+                let so_far = self.b.use_var(accumulator);
+                let sum = self.b.ins().fma(a, b, so_far);
+                self.b.def_var(accumulator, sum);
+            }
+            _ => {
+                let next = self.value(body, quarter);
+                self.accumulate(accumulator, next, op);
+            }
+        }
     }
 
     fn joined(&mut self, op: ReduceOp, a: ir::Value, b: ir::Value) -> ir::Value {
@@ -300,9 +394,8 @@ impl Emitter<'_, '_> {
                 e.off = e.times(at, BLOCK_BYTES);
                 e.store_all(|target| matches!(target, Target::Flat(_)));
                 for sum in &sums {
-                    for quarter in 0..e.quarters(sum.value) {
-                        let next = e.value(sum.body, quarter);
-                        e.accumulate(sum.plane[quarter], next, sum.op);
+                    for quarter in 0..sum.quarters {
+                        e.add(sum.plane[quarter], sum.body, sum.op, quarter);
                     }
                 }
             });

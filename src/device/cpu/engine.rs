@@ -325,15 +325,15 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
         Domain::Image { channels } => (images, 1, channels),
         Domain::Flat { len } => (len.div_ceil(Domain::CHUNK), 1, Domain::CHUNK),
     };
-    let task = |task: usize, _: usize| {
+    let task = |task: usize| {
         // SAFETY: the arguments are a task of the map's domain; tasks write disjoint elements of buffers that the plan
         // keeps for this kernel.
         unsafe { function(around.context(), (task / blocks) as u64, (task % blocks) as u64, std::ptr::null_mut(), 0) }
     };
     if tasks * elements < SMALL {
-        (0..tasks).for_each(|t| task(t, 0));
+        (0..tasks).for_each(task);
     } else {
-        around.over_batch(tasks, &task);
+        around.over_batch(tasks, &|turn| task(turn.task));
     }
 }
 

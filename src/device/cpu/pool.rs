@@ -1,6 +1,7 @@
 //! Persistent workers that claim tasks one by one.
 //!
-//! A slow core claims fewer tasks and the bits stay the same. Workers spin for some tens of microseconds, since the next
+//! A slow core claims fewer tasks and the bits stay the same. Where tasks are many, a worker claims its next one before it
+//! starts on one, so that a task can ask for the memory that the next one reads. Workers spin for some tens of microseconds, since the next
 //! kernel mostly follows at once, and then park. The caller is worker 0 and never waits for a worker that has not
 //! started on a job: a preempted one costs its share and no more.
 
@@ -8,8 +9,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-/// What a job does: called with a task and with the worker's number.
-type Body<'a> = dyn Fn(usize, usize) + Sync + 'a;
+/// What a worker is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// The task.
+    pub(super) task: usize,
+    /// The task that this worker does after it, where it knows.
+    pub(super) next: Option<usize>,
+    /// The worker's number.
+    pub(super) worker: usize,
+}
+
+/// What a job does.
+type Body<'a> = dyn Fn(Turn) + Sync + 'a;
+
+/// Tasks a worker from which on workers claim one ahead. With fewer, one that waits for a slow core costs too much.
+const ENOUGH: usize = 4;
 
 /// How often a waiting worker looks before it parks.
 const SPINS: u32 = 20_000;
@@ -38,6 +53,8 @@ struct Shared {
 struct Job {
     body: *const Body<'static>,
     tasks: usize,
+    /// Whether workers claim one task ahead.
+    ahead: bool,
 }
 
 // SAFETY: the pointee is Sync, and lives until `run` has seen every worker leave the job.
@@ -75,13 +92,16 @@ impl Pool {
     /// Runs `body` once for each task in `0..tasks`, in any order, on any worker; returns when all are done.
     pub(super) fn run(&self, tasks: usize, body: &Body<'_>) {
         if self.handles.is_empty() || tasks <= 1 {
-            (0..tasks).for_each(|task| body(task, 0));
+            let next = |task: usize| Some(task + 1).filter(|next| *next < tasks);
+            (0..tasks).for_each(|task| body(Turn { task, next: next(task), worker: 0 }));
             return;
         }
         let shared = &*self.shared;
         // SAFETY: the lifetime is forgotten; no worker uses the pointer after this call, which waits for all that entered.
         let body_static: *const Body<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(body)) };
-        *shared.job.lock().expect("no worker panics with the lock") = Some(Job { body: body_static, tasks });
+        let ahead = tasks >= ENOUGH * self.threads();
+        let job = Job { body: body_static, tasks, ahead };
+        *shared.job.lock().expect("no worker panics with the lock") = Some(job);
         shared.next.store(0, Ordering::Relaxed);
         let number = ((shared.state.load(Ordering::Relaxed) >> 32) + 1) & 0x7fff_ffff;
         shared.state.store(OPEN | number << 32, Ordering::SeqCst);
@@ -91,7 +111,7 @@ impl Pool {
         }
         // The job is closed and empty when this guard goes, also where a task panics.
         let _close = Close(shared);
-        shared.claim(body, tasks, 0);
+        shared.claim(body, &job, 0);
     }
 }
 
@@ -107,13 +127,13 @@ impl Drop for Close<'_> {
 }
 
 impl Shared {
-    fn claim(&self, body: &Body<'_>, tasks: usize, worker: usize) {
-        loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= tasks {
-                return;
-            }
-            body(task, worker);
+    fn claim(&self, body: &Body<'_>, job: &Job, worker: usize) {
+        let claim = || Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|task| *task < job.tasks);
+        let mut claimed = claim();
+        while let Some(task) = claimed {
+            let next = if job.ahead { claim() } else { None };
+            body(Turn { task, next, worker });
+            claimed = if job.ahead { next } else { claim() };
         }
     }
 
@@ -128,7 +148,7 @@ impl Shared {
             let job = *self.job.lock().expect("no worker panics with the lock");
             if let Some(job) = job {
                 // SAFETY: this worker has entered, so `run` waits for it before the body goes away.
-                self.claim(unsafe { &*job.body }, job.tasks, worker);
+                self.claim(unsafe { &*job.body }, &job, worker);
             }
         }
     }
@@ -205,9 +225,9 @@ mod tests {
             let pool = Pool::new(threads);
             for tasks in [0, 1, 2, 7, 1000] {
                 let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                pool.run(tasks, &|task, worker| {
-                    assert!(worker < threads);
-                    counts[task].fetch_add(1, Ordering::Relaxed);
+                pool.run(tasks, &|turn| {
+                    assert!(turn.worker < threads);
+                    counts[turn.task].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
             }
@@ -219,7 +239,7 @@ mod tests {
         let pool = Pool::new(3);
         for _ in 0..3 {
             let count = AtomicUsize::new(0);
-            pool.run(64, &|_, _| {
+            pool.run(64, &|_| {
                 count.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(count.load(Ordering::Relaxed), 64);

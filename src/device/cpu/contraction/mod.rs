@@ -4,6 +4,7 @@
 //! of chunks of the batch, summed in their order. What lies around the innermost loops: `source` brings planes into
 //! cache (prologue), `weights` says which channels a result reads, `product` is the innermost loop.
 
+mod ahead;
 mod direct;
 mod product;
 mod source;
@@ -15,10 +16,11 @@ mod winograd;
 use std::ops::Range;
 
 use super::jit::MapFn;
-use super::pool::Pool;
+use super::pool::{Pool, Turn};
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks};
+use ahead::Ahead;
 use source::{Origin, Source};
 use weights::Matrix;
 
@@ -47,7 +49,6 @@ enum Direction {
 }
 
 /// A correlation of planes with a weight: what both methods are told.
-#[derive(Clone, Copy)]
 struct Correlation {
     sizes: Sizes,
     direction: Direction,
@@ -67,7 +68,6 @@ impl Correlation {
 }
 
 /// The feature map that is made.
-#[derive(Clone, Copy)]
 struct Destination {
     /// In the arena.
     offset: usize,
@@ -76,6 +76,8 @@ struct Destination {
     height: usize,
     width: usize,
     epilogue: Option<MapFn>,
+    /// What the epilogue reads besides what is made.
+    reads: Ahead,
 }
 
 /// Everything a contraction runs with.
@@ -107,7 +109,7 @@ impl Ready {
                 Operand::Stored(id) => Origin::Stored(offset(*id)),
                 Operand::Computed(_) => Origin::Computed(code()),
             };
-            Source { origin, blocks: blocks(channels), height, width }
+            Source { origin, blocks: blocks(channels), height, width, reads: Ahead::of_operand(operand, plan) }
         };
         let (x_shape, y_shape) = shapes(&sizes);
         let (direction, source, weight, result, shape) = match &contraction.pass {
@@ -126,7 +128,9 @@ impl Ready {
         };
         let (channels, height, width) = shape;
         let epilogue = contraction.epilogue.as_ref().map(|_| code());
-        let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue };
+        let reads =
+            contraction.epilogue.as_ref().map_or_else(Ahead::default, |map| Ahead::of_map(map, plan, &[result]));
+        let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue, reads };
         let correlation = Correlation { sizes, direction, source, weight: offset(weight), result };
         let method = if suits {
             Method::Winograd(winograd::Correlate::new(correlation))
@@ -197,9 +201,10 @@ impl Around<'_> {
     /// Runs tasks that are parts of the batch, in the order of this kernel.
     ///
     /// Kernels take the batch up and down by turns: what the one before has left in the cache is read first.
-    pub(super) fn over_batch(&self, tasks: usize, body: &(dyn Fn(usize, usize) + Sync)) {
+    pub(super) fn over_batch(&self, tasks: usize, body: &(dyn Fn(Turn) + Sync)) {
         let last = tasks.wrapping_sub(1);
-        self.pool.run(tasks, &|task, worker| body(if self.descends { last - task } else { task }, worker));
+        let part = |task: usize| if self.descends { last - task } else { task };
+        self.pool.run(tasks, &|turn| body(Turn { task: part(turn.task), next: turn.next.map(part), ..turn }));
     }
 
     /// A worker's room.

@@ -4,16 +4,18 @@ use std::ops::Range;
 
 use super::super::jit::MapFn;
 use super::Around;
+use super::ahead::Ahead;
 use crate::kernel::BLOCK;
 
 /// The feature map that is read.
-#[derive(Clone, Copy)]
 pub(super) struct Source {
     pub(super) origin: Origin,
     /// Blocks of channels.
     pub(super) blocks: usize,
     pub(super) height: usize,
     pub(super) width: usize,
+    /// What its planes are read or computed from.
+    pub(super) reads: Ahead,
 }
 
 /// Where its planes come from.

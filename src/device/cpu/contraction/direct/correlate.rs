@@ -1,10 +1,14 @@
 //! Forward and to the input: sites times taps.
 
+use std::ops::Range;
+
+use super::super::ahead::Share;
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::Frame;
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
 use super::{Band, Grid, bands, images_of_task, is_linear};
+use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::BLOCK;
 
@@ -51,13 +55,14 @@ impl Correlate {
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         if !self.reads_arena() {
-            around.pool.run(self.matrix.blocks(), &|block, _| self.pack(around, block));
+            around.pool.run(self.matrix.blocks(), &|turn| self.pack(around, turn.task));
         }
         let images = around.context.batch as usize;
         let step = images_of_task(&self.job.sizes);
-        around.over_batch(images.div_ceil(step), &|task, worker| {
+        around.over_batch(images.div_ceil(step), &|Turn { task, next, worker }| {
             let first = task * step;
-            self.task(around, first, step.min(images - first), worker);
+            let next = next.map_or(0..0, |task| task * step..images.min((task + 1) * step));
+            self.task(around, first..images.min(first + step), &next, worker);
         });
     }
 
@@ -76,7 +81,9 @@ impl Correlate {
         }
     }
 
-    fn task(&self, around: &Around<'_>, first: usize, images: usize, worker: usize) {
+    /// The results of some images; `next` are those of the worker's next task.
+    fn task(&self, around: &Around<'_>, of_task: Range<usize>, next: &Range<usize>, worker: usize) {
+        let (first, images) = (of_task.start, of_task.len());
         let room = around.room(worker);
         let (source, frame) = (&self.job.source, self.frame);
         let result = &self.job.result;
@@ -108,19 +115,22 @@ impl Correlate {
             write_row: result.width * BLOCK,
             write_site: if linear { result.blocks * BLOCK } else { BLOCK },
         };
-        for grid in &self.grids {
+        for (number, grid) in self.grids.iter().enumerate() {
             let sites = if linear { images } else { grid.columns.count };
             let floats = source.blocks * BLOCK * grid.stride * grid.stride;
-            for band in bands(grid.rows.count, sites, floats) {
+            let bands = bands(grid.rows.count, sites, floats);
+            for (part, band) in bands.iter().enumerate() {
+                let (part, parts) = (number * bands.len() + part, self.grids.len() * bands.len());
+                source.reads.expect(around, next, Share { part, parts });
+                result.reads.expect(around, &of_task, Share { part, parts });
                 for block in 0..result.blocks {
-                    let band = &band;
                     let work = Sites { matrix: &self.matrix, grid, band, pitch, block, planes, weight, result: to };
                     // SAFETY: planes, weight and result hold what the grid names.
                     unsafe { around.isa.run(work) };
                 }
             }
         }
-        for n in first..first + images {
+        for n in of_task {
             (0..result.blocks).for_each(|block| around.finish(result.epilogue, n, block));
         }
     }

@@ -110,16 +110,17 @@ struct Band {
 }
 
 /// A grid in bands of whole rows, or of a part of its row where it has one alone; a site reads `floats`.
-fn bands(rows: usize, columns: usize, floats: usize) -> impl Iterator<Item = Band> {
+fn bands(rows: usize, columns: usize, floats: usize) -> Vec<Band> {
     // Many rows of register tiles at least, for which the weight is read once.
     let sites = (BAND_FLOATS / floats).max(3 * BLOCK);
     let (down, right) = if rows == 1 { (1, sites) } else { ((sites / columns).max(1), columns) };
     let part = |from: usize, step: usize, end: usize| from..end.min(from + step);
-    (0..rows).step_by(down).flat_map(move |row| {
+    let all = (0..rows).step_by(down).flat_map(|row| {
         (0..columns)
             .step_by(right)
             .map(move |column| Band { rows: part(row, down, rows), columns: part(column, right, columns) })
-    })
+    });
+    all.collect()
 }
 
 /// Images of a task in a linear layer.

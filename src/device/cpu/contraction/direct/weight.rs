@@ -1,5 +1,6 @@
 //! To the weight: taps times sites, summed over the batch in chunks that depend on the shape alone.
 
+use super::super::ahead::Share;
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
@@ -57,8 +58,8 @@ impl ToWeight {
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
-        around.over_batch(self.chunks, &|chunk, worker| self.chunk(around, chunk, images, worker));
-        around.pool.run(self.matrix.blocks(), &|block, _| self.sum(around, block));
+        around.over_batch(self.chunks, &|turn| self.chunk(around, turn.task, images, turn.worker));
+        around.pool.run(self.matrix.blocks(), &|turn| self.sum(around, turn.task));
     }
 
     fn chunk(&self, around: &Around<'_>, chunk: usize, images: usize, worker: usize) {
@@ -87,8 +88,13 @@ impl ToWeight {
                 };
                 let (stride, rows) = (self.grid.stride, self.grid.rows.count);
                 let floats = (self.x.blocks * stride * stride + self.dy.blocks) * BLOCK;
-                for band in bands(rows, image.columns, floats) {
-                    around.isa.run(Products { work: self, image: &image, band: &band, sum });
+                let bands = bands(rows, image.columns, floats);
+                let next = first + 1..images.end.min(first + 2);
+                for (part, band) in bands.iter().enumerate() {
+                    let share = Share { part, parts: bands.len() };
+                    self.x.reads.expect(around, &next, share);
+                    self.dy.reads.expect(around, &next, share);
+                    around.isa.run(Products { work: self, image: &image, band, sum });
                 }
             }
         }

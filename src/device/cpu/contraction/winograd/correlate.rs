@@ -1,11 +1,14 @@
 //! Forward and to the input, which is the forward pass of the transposed and turned weight.
 
+use std::ops::Range;
+
 use super::super::product::{self, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
 use super::group::{Group, Read};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles, weight_pitch};
+use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector, expect_write};
 use crate::kernel::BLOCK;
 
@@ -45,19 +48,20 @@ impl Correlate {
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let spans = self.matrix.span.div_ceil(BLOCK);
-        around.pool.run(self.matrix.blocks() * spans, &|task, _| {
+        around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
             // SAFETY: a task writes the points of its own part of the weight.
             unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
         let images = around.context.batch as usize;
-        around.over_batch(self.tiles.groups(images), &|task, worker| {
-            let mut done = 0..0;
+        around.over_batch(self.tiles.groups(images), &|Turn { task, next, worker }| {
+            let next = next.map(|task| self.tiles.images_of(task, images));
             for group in self.tiles.strips(task, images) {
-                done = group.first..group.first + group.images;
                 // SAFETY: a task writes the results of its own images, in a worker's own room.
-                unsafe { around.isa.run(Results { work: self, around, group, room: around.room(worker) }) };
+                unsafe {
+                    around.isa.run(Results { work: self, around, group, next: next.clone(), room: around.room(worker) })
+                };
             }
-            for n in done {
+            for n in self.tiles.images_of(task, images) {
                 (0..self.job.result.blocks).for_each(|block| around.finish(self.job.result.epilogue, n, block));
             }
         });
@@ -141,6 +145,8 @@ struct Results<'a> {
     work: &'a Correlate,
     around: &'a Around<'a>,
     group: Group,
+    /// The images of the worker's next task.
+    next: Option<Range<usize>>,
     room: *mut f32,
 }
 
@@ -148,7 +154,7 @@ impl Routine for Results<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Results { work, around, group, room } = self;
+        let Results { work, around, group, next, room } = self;
         let matrix = &work.matrix;
         let (read_pitch, made_pitch) = work.pitches();
         let count = group.tiles();
@@ -159,7 +165,7 @@ impl Routine for Results<'_> {
             let tile = products.add(ALL_POINTS * made_pitch);
             group.read::<V, P, Read>(around, &work.job.source, work.tiles.frame(), room, (points, read_pitch));
             for point in 0..ALL_POINTS {
-                work.expect(around, &group, point);
+                work.expect(around, &group, next.as_ref(), point);
                 let points = points.add(point * read_pitch).cast_const();
                 let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
@@ -210,13 +216,18 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 }
 
 impl Correlate {
-    /// Asks for a share of the lines that the group's results will fill: they come while the products are made.
+    /// Asks for a share of the lines that the group's results fill, and of those that the epilogue and the next task read:
+    /// they come while the products are made.
     ///
     /// # Safety
     /// The group is of the batch.
     #[inline(always)]
-    unsafe fn expect(&self, around: &Around<'_>, group: &Group, point: usize) {
+    unsafe fn expect(&self, around: &Around<'_>, group: &Group, next: Option<&Range<usize>>, point: usize) {
         let result = &self.job.result;
+        result.reads.expect(around, &group.all_images(), group.share(point));
+        if let Some(next) = next {
+            self.job.source.reads.expect(around, next, group.share(point));
+        }
         let end = (group.rows.end * TILE).min(result.height);
         let lines = group.rows.start * TILE * result.width..end * result.width;
         let share =

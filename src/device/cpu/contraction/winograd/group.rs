@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::super::Around;
+use super::super::ahead::Share;
 use super::super::source::{Frame, Source};
-use super::Tiles;
 use super::transform::{TILE, input_tile, result_tile};
+use super::{ALL_POINTS, Tiles};
 use crate::device::cpu::simd::Vector;
 use crate::kernel::BLOCK;
 
@@ -22,6 +23,8 @@ pub(super) struct Group {
     planes_are_made: bool,
     /// Whether strips after this one need the planes.
     keeps_planes: bool,
+    /// Which strip of how many.
+    strip: Share,
 }
 
 /// A transform of pixels to points.
@@ -58,6 +61,12 @@ impl Pixels for Made {
 }
 
 impl Tiles {
+    /// The images of a group.
+    pub(super) fn images_of(&self, group: usize, images: usize) -> Range<usize> {
+        let first = group * self.images;
+        first..images.min(first + self.images)
+    }
+
     /// Groups of `images` images.
     pub(super) fn groups(&self, images: usize) -> usize {
         images.div_ceil(self.images)
@@ -66,14 +75,15 @@ impl Tiles {
     /// The strips of a group, in order.
     pub(super) fn strips(&self, group: usize, images: usize) -> impl Iterator<Item = Group> {
         let tiles = *self;
-        let first = group * tiles.images;
-        (0..tiles.rows).step_by(tiles.strip).map(move |row| Group {
-            first,
-            images: tiles.images.min(images - first),
+        let of_group = self.images_of(group, images);
+        (0..tiles.rows).step_by(tiles.strip).enumerate().map(move |(part, row)| Group {
+            first: of_group.start,
+            images: of_group.len(),
             rows: row..tiles.rows.min(row + tiles.strip),
             columns: tiles.columns,
             planes_are_made: row > 0,
             keeps_planes: tiles.has_strips(),
+            strip: Share { part, parts: tiles.rows.div_ceil(tiles.strip) },
         })
     }
 
@@ -92,6 +102,16 @@ impl Group {
     /// Tiles of all images.
     pub(super) fn tiles(&self) -> usize {
         self.images * self.rows.len() * self.columns
+    }
+
+    /// Its images.
+    pub(super) fn all_images(&self) -> Range<usize> {
+        self.first..self.first + self.images
+    }
+
+    /// The share of what its images read that is asked for at a point.
+    pub(super) fn share(&self, point: usize) -> Share {
+        Share { part: self.strip.part * ALL_POINTS + point, parts: self.strip.parts * ALL_POINTS }
     }
 
     /// Pixels to points: `[point][block][tile][16]`.

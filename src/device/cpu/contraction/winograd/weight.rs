@@ -1,5 +1,7 @@
 //! To the weight: at each point the products of what was read and of the gradient, summed over all tiles.
 
+use std::ops::Range;
+
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
@@ -7,6 +9,7 @@ use super::super::{Around, chunk_count, images_of};
 use super::group::{Group, Made, Read};
 use super::transform::weight_points;
 use super::{ALL_POINTS, Tiles, weight_pitch};
+use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
 
@@ -58,20 +61,23 @@ impl ToWeight {
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
         let groups = self.tiles.groups(images);
-        around.over_batch(self.chunks, &|chunk, worker| {
+        around.over_batch(self.chunks, &|Turn { task: chunk, worker, .. }| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
             unsafe {
                 let sum = around.shared.add(chunk * self.chunk_len());
                 std::ptr::write_bytes(sum, 0, self.chunk_len());
-                for group in images_of(chunk, self.chunks, groups) {
-                    for group in self.tiles.strips(group, images) {
-                        around.isa.run(Products { work: self, around, group, room: around.room(worker), sum });
+                let all = images_of(chunk, self.chunks, groups);
+                for number in all.clone() {
+                    let next = (number + 1 < all.end).then(|| self.tiles.images_of(number + 1, images));
+                    for group in self.tiles.strips(number, images) {
+                        let (next, room) = (next.clone(), around.room(worker));
+                        around.isa.run(Products { work: self, around, group, next, room, sum });
                     }
                 }
             }
         });
         let spans = self.matrix.span.div_ceil(BLOCK);
-        around.pool.run(self.matrix.blocks() * spans, &|task, _| {
+        around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
             // SAFETY: the chunks are finished; a task writes its own part of the weight.
             unsafe { around.isa.run(Finish { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
@@ -89,6 +95,8 @@ struct Products<'a> {
     work: &'a ToWeight,
     around: &'a Around<'a>,
     group: Group,
+    /// The images of the next group.
+    next: Option<Range<usize>>,
     room: *mut f32,
     sum: *mut f32,
 }
@@ -97,7 +105,7 @@ impl Routine for Products<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Products { work, around, group, room, sum } = self;
+        let Products { work, around, group, next, room, sum } = self;
         let (tiles, matrix) = (&work.tiles, &work.matrix);
         let ((x_planes, y_planes), (x_pitch, y_pitch)) = (work.planes(), work.pitches());
         let count = group.tiles();
@@ -109,6 +117,10 @@ impl Routine for Products<'_> {
             let y_room = room.add(x_planes);
             group.read::<V, P, Made>(around, &work.dy, tiles.whole(), y_room, (y_points, y_pitch));
             for point in 0..ALL_POINTS {
+                if let Some(next) = &next {
+                    work.x.reads.expect(around, next, group.share(point));
+                    work.dy.reads.expect(around, next, group.share(point));
+                }
                 let x = x_points.add(point * x_pitch).cast_const();
                 let dy = y_points.add(point * y_pitch).cast_const();
                 let sum = sum.add(point * weight_pitch(matrix));
