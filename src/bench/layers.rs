@@ -95,25 +95,30 @@ pub(super) fn time(engine: &mut CpuEngine, images: &Batch, batch: usize, sampler
         if sampler.counts(&whole) { &mut kept } else { &mut dropped }.push(seconds);
     }
     let counted = if kept.is_empty() { &dropped } else { &kept };
-    let kernels = plan.kernels.iter().enumerate().map(|(i, kernel)| {
+    let alone = |i: &usize| *i == 0 || !engine.joins(*i - 1);
+    let kernels = (0..plan.kernels.len()).filter(alone).map(|i| {
         let runs: Vec<f64> = counted.iter().filter_map(|seconds| seconds.get(&i).copied()).collect();
         let share = runs.len() as f64 / counted.len().max(1) as f64;
-        row(kernel, &plan, batch, share, Spread::of(&runs).median)
+        let together = &plan.kernels[i..=i + usize::from(engine.joins(i))];
+        row(together, &plan, batch, share, Spread::of(&runs).median)
     });
     let steps: Vec<f64> = counted.iter().map(|seconds| seconds.values().sum()).collect();
     Layers { kernels: kernels.collect(), seconds: Spread::of(&steps).median }
 }
 
-/// A kernel that ran in a share `runs` of the steps, in `seconds` then.
-fn row(kernel: &Kernel, plan: &Plan, batch: usize, runs: f64, seconds: f64) -> KernelTime {
+/// A kernel, or two in one pass, that ran in a share `runs` of the steps, in `seconds` then.
+fn row(together: &[Kernel], plan: &Plan, batch: usize, runs: f64, seconds: f64) -> KernelTime {
+    let kernel = &together[0];
+    let work: Work = together.iter().map(|kernel| kernel.work(plan, batch)).sum();
     let kind = match &kernel.body {
         Body::Map(_) => "map",
         Body::Contraction(contraction) => match contraction.pass {
             Pass::Forward { .. } => "forward",
+            Pass::ToInput { .. } if together.len() > 1 => "to both",
             Pass::ToInput { .. } => "to input",
             Pass::ToWeight { .. } => "to weight",
         },
     };
     let (name, layer) = (kernel.name().to_owned(), kernel.layer().to_owned());
-    KernelTime { name, layer, kind, runs, seconds: runs * seconds, work: kernel.work(plan, batch).share(runs) }
+    KernelTime { name, layer, kind, runs, seconds: runs * seconds, work: work.share(runs) }
 }

@@ -84,6 +84,17 @@ pub enum Operand {
 }
 
 impl Operand {
+    /// Whether both are the same feature map, whatever they are called.
+    pub fn computes_the_same(&self, other: &Operand) -> bool {
+        match (self, other) {
+            (Operand::Stored(a), Operand::Stored(b)) => a == b,
+            (Operand::Computed(a), Operand::Computed(b)) => {
+                (a.domain, &a.exprs, &a.stores) == (b.domain, &b.exprs, &b.stores)
+            }
+            _ => false,
+        }
+    }
+
     /// The buffers that it reads.
     pub fn reads(&self) -> Vec<BufferId> {
         match self {

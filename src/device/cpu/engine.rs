@@ -10,7 +10,7 @@ use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
 use crate::device::{Engine, State, layout};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -42,12 +42,15 @@ impl Needs {
         let mut needs = Needs::default();
         for plan in train.into_iter().chain([test]) {
             needs.arena = needs.arena.max(plan.arena);
-            for kernel in &plan.kernels {
-                if let Body::Contraction(contraction) = &kernel.body {
-                    let ready = Ready::new(contraction, plan, &mut || without_code);
-                    needs.room = needs.room.max(ready.room());
-                    needs.shared = needs.shared.max(ready.shared());
-                }
+            let ready = plan.kernels.iter().map(|kernel| match &kernel.body {
+                Body::Map(_) => None,
+                Body::Contraction(contraction) => Some(Ready::new(contraction, plan, &mut || without_code)),
+            });
+            let ready: Vec<_> = ready.collect();
+            let joined = join(plan, |i| ready[i].as_ref());
+            for ready in ready.iter().chain(&joined).flatten() {
+                needs.room = needs.room.max(ready.room());
+                needs.shared = needs.shared.max(ready.shared());
             }
         }
         needs
@@ -69,6 +72,8 @@ struct Compiled {
     /// The plan's numbers, in the order in which the code reads them.
     params: Vec<Param>,
     runs: Vec<Run>,
+    /// A kernel and the one after it in one pass.
+    joined: Vec<Option<Ready>>,
     _code: Code,
 }
 
@@ -171,15 +176,24 @@ impl CpuEngine {
             shared: self.shared.start(),
             descends: false,
         };
+        let end = kernels.end;
+        let mut done_with = None;
         for number in kernels {
+            if done_with == Some(number) {
+                continue;
+            }
             let (run, kernel) = (&compiled.runs[number], &compiled.plan.kernels[number]);
             if !kernel.when.holds(seed, step) {
                 continue;
             }
             at(number);
-            match run {
-                Run::Map { function, domain } => run_map(*function, *domain, &around),
-                Run::Contraction(ready) => ready.run(&around),
+            match (run, &compiled.joined[number]) {
+                (_, Some(joined)) if number + 1 < end => {
+                    joined.run(&around);
+                    done_with = Some(number + 1);
+                }
+                (Run::Map { function, domain }, _) => run_map(*function, *domain, &around),
+                (Run::Contraction(ready), _) => ready.run(&around),
             }
             around.descends ^= reads_feature_maps(kernel);
         }
@@ -230,6 +244,11 @@ impl CpuEngine {
         self.run(train, train.update..all, &step, &mut at);
         at(all);
         loss
+    }
+
+    /// Whether a kernel of the training plan is done in one pass with the one after it.
+    pub fn joins(&self, kernel: usize) -> bool {
+        self.train.as_ref().is_some_and(|train| train.joined[kernel].is_some())
     }
 
     /// The plan of a training step, where the engine was made for training.
@@ -303,8 +322,32 @@ impl Compiled {
                 Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        Compiled { runs, _code: code, update: plan.update(), params, plan }
+        let runs: Vec<Run> = runs;
+        let joined = join(&plan, |i| match &runs[i] {
+            Run::Map { .. } => None,
+            Run::Contraction(ready) => Some(ready),
+        });
+        Compiled { runs, joined, _code: code, update: plan.update(), params, plan }
     }
+}
+
+/// For each kernel the pass that does its work and that of the one after it, where there is one: a layer's gradients to its
+/// input and to its weight.
+fn join<'a>(plan: &Plan, ready: impl Fn(usize) -> Option<&'a Ready>) -> Vec<Option<Ready>> {
+    let joined = |i: usize| {
+        let (first, second) = (plan.kernels.get(i)?, plan.kernels.get(i + 1)?);
+        let (Body::Contraction(to_input), Body::Contraction(to_weight)) = (&first.body, &second.body) else {
+            return None;
+        };
+        let (Pass::ToInput { dy, .. }, Pass::ToWeight { dy: same, .. }) = (&to_input.pass, &to_weight.pass) else {
+            return None;
+        };
+        let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
+        let fits =
+            dy.computes_the_same(same) && to_input.sizes == to_weight.sizes && first.when == second.when && apart;
+        fits.then(|| ready(i)?.joined(ready(i + 1)?, plan.batch))?
+    };
+    (0..plan.kernels.len()).map(joined).collect()
 }
 
 /// Whether a kernel goes over the batch's feature maps, which are what fills the caches.

@@ -20,6 +20,10 @@ struct Stored {
     image: usize,
 }
 
+/// Floats of what is asked for of a feature map, at most: more than that pushes what is at work out of the second-level
+/// cache.
+const MOST: usize = 32 * 1024;
+
 /// A part of what is read: `part` of `parts` of equal size.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
@@ -60,7 +64,7 @@ impl Ahead {
     /// Asks for a share of some images.
     #[inline(always)]
     pub(super) fn expect(&self, around: &Around<'_>, images: &Range<usize>, share: Share) {
-        for map in &self.maps {
+        for map in self.maps.iter().filter(|map| images.len() * map.image <= MOST) {
             let start = around.context.arena.wrapping_add(map.offset + images.start * map.image).cast_const();
             for line in share.of(images.len() * map.image / BLOCK) {
                 expect_read(start.wrapping_add(line * BLOCK));

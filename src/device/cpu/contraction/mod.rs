@@ -39,6 +39,7 @@ enum Method {
     DirectWeight(direct::ToWeight),
     Winograd(winograd::Correlate),
     WinogradWeight(winograd::ToWeight),
+    WinogradBackward(winograd::Backward),
 }
 
 /// Which of the two passes that correlate planes with a weight.
@@ -49,6 +50,7 @@ enum Direction {
 }
 
 /// A correlation of planes with a weight: what both methods are told.
+#[derive(Clone)]
 struct Correlation {
     sizes: Sizes,
     direction: Direction,
@@ -68,6 +70,7 @@ impl Correlation {
 }
 
 /// The feature map that is made.
+#[derive(Clone)]
 struct Destination {
     /// In the arena.
     offset: usize,
@@ -140,6 +143,15 @@ impl Ready {
         Ready { method }
     }
 
+    /// The passes to the input and to the weight as one that reads the gradient once, where that pays.
+    pub(super) fn joined(&self, to_weight: &Ready, batch: usize) -> Option<Ready> {
+        let (Method::Winograd(to_input), Method::WinogradWeight(to_weight)) = (&self.method, &to_weight.method) else {
+            return None;
+        };
+        let method = Method::WinogradBackward(winograd::Backward::new(to_input, to_weight, batch)?);
+        Some(Ready { method })
+    }
+
     /// Floats that each worker needs.
     pub(super) fn room(&self) -> usize {
         let floats = match &self.method {
@@ -147,6 +159,7 @@ impl Ready {
             Method::DirectWeight(m) => m.room(),
             Method::Winograd(m) => m.room(),
             Method::WinogradWeight(m) => m.room(),
+            Method::WinogradBackward(m) => m.room(),
         };
         floats.next_multiple_of(BLOCK)
     }
@@ -158,6 +171,7 @@ impl Ready {
             Method::DirectWeight(m) => m.shared(),
             Method::Winograd(m) => m.shared(),
             Method::WinogradWeight(m) => m.shared(),
+            Method::WinogradBackward(m) => m.shared(),
         }
     }
 
@@ -168,6 +182,7 @@ impl Ready {
             Method::DirectWeight(m) => m.run(around),
             Method::Winograd(m) => m.run(around),
             Method::WinogradWeight(m) => m.run(around),
+            Method::WinogradBackward(m) => m.run(around),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::ahead::Ahead;
 use crate::kernel::BLOCK;
 
 /// The feature map that is read.
+#[derive(Clone)]
 pub(super) struct Source {
     pub(super) origin: Origin,
     /// Blocks of channels.

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::super::ahead::Share;
 use super::super::product::{self, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
-use super::group::{Group, Read};
+use super::group::{Group, Planes, Read};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::pool::Turn;
@@ -13,10 +14,11 @@ use crate::device::cpu::simd::{Routine, Vector, expect_write};
 use crate::kernel::BLOCK;
 
 /// A correlation with a 3 x 3 weight, group by group of tiles.
+#[derive(Clone)]
 pub(in super::super) struct Correlate {
-    job: Correlation,
+    pub(super) job: Correlation,
     matrix: Matrix,
-    tiles: Tiles,
+    pub(super) tiles: Tiles,
 }
 
 impl Correlate {
@@ -31,7 +33,7 @@ impl Correlate {
     }
 
     /// Floats from point to point of what a group reads, and of what it makes.
-    fn pitches(&self) -> (usize, usize) {
+    pub(super) fn pitches(&self) -> (usize, usize) {
         (self.tiles.pitch(self.job.source.blocks), self.tiles.pitch(self.job.result.blocks))
     }
 
@@ -46,12 +48,24 @@ impl Correlate {
         ALL_POINTS * weight_pitch(&self.matrix)
     }
 
-    pub(in super::super) fn run(&self, around: &Around<'_>) {
+    /// The weight to points, in what all workers share.
+    pub(super) fn transform_weight(&self, around: &Around<'_>) {
         let spans = self.matrix.span.div_ceil(BLOCK);
         around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
             // SAFETY: a task writes the points of its own part of the weight.
             unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
+    }
+
+    /// Runs the epilogue on finished images.
+    pub(super) fn finish(&self, around: &Around<'_>, images: Range<usize>) {
+        for n in images {
+            (0..self.job.result.blocks).for_each(|block| around.finish(self.job.result.epilogue, n, block));
+        }
+    }
+
+    pub(in super::super) fn run(&self, around: &Around<'_>) {
+        self.transform_weight(around);
         let images = around.context.batch as usize;
         around.over_batch(self.tiles.groups(images), &|Turn { task, next, worker }| {
             let next = next.map(|task| self.tiles.images_of(task, images));
@@ -61,9 +75,7 @@ impl Correlate {
                     around.isa.run(Results { work: self, around, group, next: next.clone(), room: around.room(worker) })
                 };
             }
-            for n in self.tiles.images_of(task, images) {
-                (0..self.job.result.blocks).for_each(|block| around.finish(self.job.result.epilogue, n, block));
-            }
+            self.finish(around, self.tiles.images_of(task, images));
         });
     }
 }
@@ -155,29 +167,19 @@ impl Routine for Results<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Results { work, around, group, next, room } = self;
-        let matrix = &work.matrix;
         let (read_pitch, made_pitch) = work.pitches();
-        let count = group.tiles();
         // SAFETY: the room holds what `Correlate::room` counts.
         unsafe {
             let points = room.add(work.planes());
             let products = points.add(ALL_POINTS * read_pitch);
             let tile = products.add(ALL_POINTS * made_pitch);
-            group.read::<V, P, Read>(around, &work.job.source, work.tiles.frame(), room, (points, read_pitch));
-            for point in 0..ALL_POINTS {
-                work.expect(around, &group, next.as_ref(), point);
-                let points = points.add(point * read_pitch).cast_const();
-                let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
-                let products = products.add(point * made_pitch);
-                for block in 0..matrix.blocks() {
-                    let weight = weight.add(block * matrix.span * BLOCK);
-                    let channels = matrix.channels(block);
-                    let points = points.add(channels.start * count);
-                    let products = products.add(block * count * BLOCK);
-                    let channels = channels.len();
-                    by_rows!(V, P, count, |t| product(points, weight, products, channels, count, t));
+            let planes = Planes { frame: work.tiles.frame(), room, all: false, made: false };
+            group.read::<V, P, Read>(around, &work.job.source, planes, (points, read_pitch));
+            work.multiply::<V, P>(around, &group, points, products, |share| {
+                if let Some(next) = &next {
+                    work.job.source.reads.expect(around, next, share);
                 }
-            }
+            });
             work.write::<V, P>(around, &group, (products, made_pitch), tile);
         }
     }
@@ -216,18 +218,51 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 }
 
 impl Correlate {
-    /// Asks for a share of the lines that the group's results fill, and of those that the epilogue and the next task read:
-    /// they come while the products are made.
+    /// Points to products; `ahead` asks for a share of what is read after them.
+    ///
+    /// # Safety
+    /// The processor has the set of V; the points of the group are made, and `products` is the caller's alone.
+    #[inline(always)]
+    pub(super) unsafe fn multiply<V: Vector, const P: usize>(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        points: *const f32,
+        products: *mut f32,
+        ahead: impl Fn(Share),
+    ) {
+        let matrix = &self.matrix;
+        let (read_pitch, made_pitch) = self.pitches();
+        let count = group.tiles();
+        // SAFETY: as the caller promises.
+        unsafe {
+            for point in 0..ALL_POINTS {
+                self.expect(around, group, point);
+                ahead(group.share(point));
+                let points = points.add(point * read_pitch);
+                let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
+                let products = products.add(point * made_pitch);
+                for block in 0..matrix.blocks() {
+                    let weight = weight.add(block * matrix.span * BLOCK);
+                    let channels = matrix.channels(block);
+                    let points = points.add(channels.start * count);
+                    let products = products.add(block * count * BLOCK);
+                    let channels = channels.len();
+                    by_rows!(V, P, count, |t| product(points, weight, products, channels, count, t));
+                }
+            }
+        }
+    }
+
+    /// Asks for a share of the lines that the group's results fill and that the epilogue reads: they come while the
+    /// products are made.
     ///
     /// # Safety
     /// The group is of the batch.
     #[inline(always)]
-    unsafe fn expect(&self, around: &Around<'_>, group: &Group, next: Option<&Range<usize>>, point: usize) {
+    unsafe fn expect(&self, around: &Around<'_>, group: &Group, point: usize) {
         let result = &self.job.result;
         result.reads.expect(around, &group.all_images(), group.share(point));
-        if let Some(next) = next {
-            self.job.source.reads.expect(around, next, group.share(point));
-        }
         let end = (group.rows.end * TILE).min(result.height);
         let lines = group.rows.start * TILE * result.width..end * result.width;
         let share =
@@ -246,7 +281,7 @@ impl Correlate {
     /// # Safety
     /// The products of the group are made; `room` holds a tile.
     #[inline(always)]
-    unsafe fn write<V: Vector, const P: usize>(
+    pub(super) unsafe fn write<V: Vector, const P: usize>(
         &self,
         around: &Around<'_>,
         group: &Group,

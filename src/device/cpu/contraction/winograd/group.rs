@@ -27,8 +27,22 @@ pub(super) struct Group {
     strip: Share,
 }
 
+/// Where the planes of a group lie.
+#[derive(Clone, Copy)]
+pub(super) struct Planes {
+    pub(super) frame: Frame,
+    pub(super) room: *mut f32,
+    /// Whether those of every image and block stay; else those of a group's last, unless its strips need them.
+    pub(super) all: bool,
+    /// Whether they are there already.
+    pub(super) made: bool,
+}
+
 /// A transform of pixels to points.
 pub(super) trait Pixels {
+    /// Rows and columns of the frame before the first tile's pixels.
+    fn inside(frame: Frame) -> usize;
+
     /// Pixels from tile to tile are [`TILE`]; see [`input_tile`].
     ///
     /// # Safety
@@ -40,6 +54,10 @@ pub(super) trait Pixels {
 pub(super) struct Read;
 
 impl Pixels for Read {
+    fn inside(_: Frame) -> usize {
+        0
+    }
+
     // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
@@ -52,6 +70,10 @@ impl Pixels for Read {
 pub(super) struct Made;
 
 impl Pixels for Made {
+    fn inside(frame: Frame) -> usize {
+        frame.before
+    }
+
     // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
@@ -117,30 +139,32 @@ impl Group {
     /// Pixels to points: `[point][block][tile][16]`.
     ///
     /// # Safety
-    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, `points` 36 times `pitch` floats.
+    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, or one for each image and block, `points` 36 times `pitch` floats.
     #[inline(always)]
     pub(super) unsafe fn read<V: Vector, const P: usize, T: Pixels>(
         &self,
         around: &Around<'_>,
         source: &Source,
-        frame: Frame,
-        planes: *mut f32,
+        planes: Planes,
         (points, pitch): (*mut f32, usize),
     ) {
+        let Planes { frame, room: planes, all, made } = planes;
         let count = self.tiles();
+        let keeps = all || self.keeps_planes;
         // SAFETY: as the caller promises; a frame holds whole tiles.
         unsafe {
             for image in 0..self.images {
                 for block in 0..source.blocks {
-                    let room = planes.add(if self.keeps_planes { block * frame.len() } else { 0 });
-                    let plane = if self.planes_are_made {
+                    let place = if keeps { image * source.blocks + block } else { 0 };
+                    let room = planes.add(place * frame.len());
+                    let plane = if made || self.planes_are_made {
                         source.made(around, self.first + image, block, frame, room)
                     } else {
                         source.plane(around, self.first + image, block, frame, room)
                     };
                     let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
                     for row in self.rows.clone() {
-                        let mut from = plane.add(row * TILE * frame.row());
+                        let mut from = plane.add(row * TILE * frame.row() + T::inside(frame) * (frame.row() + BLOCK));
                         for _ in 0..self.columns {
                             for p in 0..P {
                                 let lane = p * V::LANES;

@@ -4,14 +4,18 @@
 //! point channels are contracted as a product of matrices; the products are transformed back. Rounding errors are two to
 //! two and a half times those of `direct`.
 //!
+//! The gradient to what a layer makes is read by two passes, to its input and to its weight; `backward` joins them.
+//!
 //! A group of tiles goes through all three stages while it is in cache: several small images, one image, or a strip of
 //! tile rows of a large one.
 
+mod backward;
 mod correlate;
 mod group;
 mod transform;
 mod weight;
 
+pub(super) use backward::Backward;
 pub(super) use correlate::Correlate;
 pub(super) use weight::ToWeight;
 

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::super::ahead::Share;
 use super::super::product::{self, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
-use super::group::{Group, Made, Read};
+use super::group::{Group, Made, Planes, Read};
 use super::transform::weight_points;
 use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::pool::Turn;
@@ -14,22 +15,31 @@ use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
 
 /// The gradient to a 3 x 3 weight.
+#[derive(Clone)]
 pub(in super::super) struct ToWeight {
-    x: Source,
-    dy: Source,
+    pub(super) x: Source,
+    pub(super) dy: Source,
     /// Offset of the result in the arena.
     dweight: usize,
     matrix: Matrix,
     tiles: Tiles,
-    chunks: usize,
+    pub(super) chunks: usize,
 }
 
 impl ToWeight {
     pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
-        let matrix = Matrix::forward(&sizes);
         let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
+        ToWeight::with_tiles(tiles, Matrix::forward(&sizes), x, dy, dweight, batch)
+    }
+
+    fn with_tiles(tiles: Tiles, matrix: Matrix, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
         let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
         ToWeight { x, dy, dweight, matrix, tiles, chunks }
+    }
+
+    /// The same by other groups.
+    pub(super) fn regrouped(&self, tiles: Tiles, batch: usize) -> Self {
+        ToWeight::with_tiles(tiles, self.matrix, self.x.clone(), self.dy.clone(), self.dweight, batch)
     }
 
     /// Floats of the planes of x, and of those of dy.
@@ -39,7 +49,7 @@ impl ToWeight {
     }
 
     /// Floats from point to point of a group's x, and of its dy.
-    fn pitches(&self) -> (usize, usize) {
+    pub(super) fn pitches(&self) -> (usize, usize) {
         (self.tiles.pitch(self.x.blocks), self.tiles.pitch(self.dy.blocks))
     }
 
@@ -54,19 +64,18 @@ impl ToWeight {
         self.chunks * self.chunk_len()
     }
 
-    fn chunk_len(&self) -> usize {
+    pub(super) fn chunk_len(&self) -> usize {
         ALL_POINTS * weight_pitch(&self.matrix)
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
-        let groups = self.tiles.groups(images);
         around.over_batch(self.chunks, &|Turn { task: chunk, worker, .. }| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
             unsafe {
                 let sum = around.shared.add(chunk * self.chunk_len());
                 std::ptr::write_bytes(sum, 0, self.chunk_len());
-                let all = images_of(chunk, self.chunks, groups);
+                let all = self.groups_of(chunk, images);
                 for number in all.clone() {
                     let next = (number + 1 < all.end).then(|| self.tiles.images_of(number + 1, images));
                     for group in self.tiles.strips(number, images) {
@@ -76,11 +85,35 @@ impl ToWeight {
                 }
             }
         });
+        self.finish(around, around.shared);
+    }
+
+    /// The groups of a chunk.
+    pub(super) fn groups_of(&self, chunk: usize, images: usize) -> Range<usize> {
+        images_of(chunk, self.chunks, self.tiles.groups(images))
+    }
+
+    /// Sums the chunks, which lie at `sums`, to the gradient.
+    pub(super) fn finish(&self, around: &Around<'_>, sums: *mut f32) {
         let spans = self.matrix.span.div_ceil(BLOCK);
+        let sums = Sums(sums);
         around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
+            let (block, from) = (task / spans, task % spans * BLOCK);
             // SAFETY: the chunks are finished; a task writes its own part of the weight.
-            unsafe { around.isa.run(Finish { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
+            unsafe { around.isa.run(Finish { work: self, around, sums: sums.start(), block, from }) };
         });
+    }
+}
+
+/// Where the sums of all chunks lie.
+struct Sums(*mut f32);
+
+// SAFETY: workers read parts that are finished.
+unsafe impl Sync for Sums {}
+
+impl Sums {
+    fn start(&self) -> *const f32 {
+        self.0
     }
 }
 
@@ -106,23 +139,48 @@ impl Routine for Products<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Products { work, around, group, next, room, sum } = self;
-        let (tiles, matrix) = (&work.tiles, &work.matrix);
+        let tiles = &work.tiles;
         let ((x_planes, y_planes), (x_pitch, y_pitch)) = (work.planes(), work.pitches());
-        let count = group.tiles();
         // SAFETY: the room holds what `ToWeight::room` counts; the sum is this task's alone.
         unsafe {
             let x_points = room.add(x_planes + y_planes);
             let y_points = x_points.add(ALL_POINTS * x_pitch);
-            group.read::<V, P, Read>(around, &work.x, tiles.frame(), room, (x_points, x_pitch));
-            let y_room = room.add(x_planes);
-            group.read::<V, P, Made>(around, &work.dy, tiles.whole(), y_room, (y_points, y_pitch));
-            for point in 0..ALL_POINTS {
+            let planes = |frame, room| Planes { frame, room, all: false, made: false };
+            group.read::<V, P, Read>(around, &work.x, planes(tiles.frame(), room), (x_points, x_pitch));
+            let y_planes = planes(tiles.whole(), room.add(x_planes));
+            group.read::<V, P, Made>(around, &work.dy, y_planes, (y_points, y_pitch));
+            work.add::<V, P>(&group, (x_points, y_points), sum, |share| {
                 if let Some(next) = &next {
-                    work.x.reads.expect(around, next, group.share(point));
-                    work.dy.reads.expect(around, next, group.share(point));
+                    work.x.reads.expect(around, next, share);
+                    work.dy.reads.expect(around, next, share);
                 }
-                let x = x_points.add(point * x_pitch).cast_const();
-                let dy = y_points.add(point * y_pitch).cast_const();
+            });
+        }
+    }
+}
+
+impl ToWeight {
+    /// Adds the products of a group's points, of x and of dy, to a sum; `ahead` asks for a share of what is read after
+    /// them.
+    ///
+    /// # Safety
+    /// The processor has the set of V; the points are made; the sum is the caller's alone.
+    #[inline(always)]
+    pub(super) unsafe fn add<V: Vector, const P: usize>(
+        &self,
+        group: &Group,
+        (x, dy): (*const f32, *const f32),
+        sum: *mut f32,
+        ahead: impl Fn(Share),
+    ) {
+        let matrix = &self.matrix;
+        let (x_pitch, y_pitch) = self.pitches();
+        let count = group.tiles();
+        // SAFETY: as the caller promises.
+        unsafe {
+            for point in 0..ALL_POINTS {
+                ahead(group.share(point));
+                let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
                 let sum = sum.add(point * weight_pitch(matrix));
                 for block in 0..matrix.blocks() {
                     let dy = dy.add(block * count * BLOCK);
@@ -164,6 +222,7 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 struct Finish<'a> {
     work: &'a ToWeight,
     around: &'a Around<'a>,
+    sums: *const f32,
     block: usize,
     /// The first channel of the block's span.
     from: usize,
@@ -173,12 +232,12 @@ impl Routine for Finish<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Finish { work, around, block, from } = self;
+        let Finish { work, around, sums, block, from } = self;
         let span = work.matrix.span;
         let chunks = (work.chunks, work.chunk_len());
         // SAFETY: the offset comes from the plan; the rest as the maker promises.
         unsafe {
-            let points = around.shared.add((block * span + from) * BLOCK).cast_const();
+            let points = sums.add((block * span + from) * BLOCK);
             let taps = around.context.arena.add(work.dweight + block * work.matrix.block_len() + from * BLOCK);
             for c in 0..BLOCK.min(span - from) {
                 for p in 0..P {
