@@ -1,13 +1,22 @@
 //! Draws of format 1 (`num::draw`): Philox4x32-10, one call for four lanes.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, InstBuilder, types};
+use cranelift_codegen::ir::{self, Endianness, InstBuilder, MemFlagsData, types};
 
 use super::super::abi::StepContext;
-use super::emit::Emitter;
+use super::emit::{Emitter, QUARTERS};
 use crate::kernel::{Distribution, Domain, Draw, padded};
 use crate::net::Level;
 use crate::num::draw::Stream;
+
+const MULTIPLIERS: [i64; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// As 32-bit numbers with a sign, as Cranelift takes them.
+const WEYL: [i64; 2] = [0x9E37_79B9_u32 as i32 as i64, 0xBB67_AE85_u32 as i32 as i64];
+
+/// How a vector's lanes lie in its bytes where it is taken for a vector of other lanes: the first at the lowest.
+fn lanes_in_order() -> MemFlagsData {
+    MemFlagsData::new().with_endianness(Endianness::Little)
+}
 
 impl Emitter<'_, '_> {
     /// A quarter of a draw at the current point.
@@ -56,6 +65,10 @@ impl Emitter<'_, '_> {
             }
             Level::Image => self.one_word(stream, self.n),
             Level::Channel | Level::Pixel => {
+                if let Some((.., words)) = self.drawn.iter().find(|(s, level, _)| (*s, *level) == (stream, draw.level))
+                {
+                    return words[quarter];
+                }
                 let mut place = self.n;
                 if draw.level == Level::Pixel {
                     let image = self.times(self.n, pixels);
@@ -66,15 +79,72 @@ impl Emitter<'_, '_> {
                 let before = self.times(place, channels / 4);
                 let block = self.b.ins().ishl_imm_s(self.block, 2);
                 let counter = self.b.ins().iadd(before, block);
-                let counter = self.b.ins().iadd_imm_s(counter, quarter as i64);
-                let words = self.philox(stream, counter);
-                let mut vector = self.b.ins().scalar_to_vector(types::I32X4, words[0]);
-                for (lane, word) in words.iter().enumerate().skip(1) {
-                    vector = self.b.ins().insertlane(vector, *word, lane as u8);
-                }
-                vector
+                let words = self.block_of_words(stream, counter);
+                self.drawn.push((stream, draw.level, words));
+                words[quarter]
             }
         }
+    }
+
+    /// The words of four counters from `counter`, which are those of a block's quarters: four calls side by side, a lane a
+    /// counter, then turned so that a vector holds the words of one.
+    fn block_of_words(&mut self, stream: Stream, counter: ir::Value) -> [ir::Value; QUARTERS] {
+        let first = self.b.ins().ireduce(types::I32, counter);
+        let first = self.b.ins().splat(types::I32X4, first);
+        let quarters = self.lanes([0, 1, 2, 3]);
+        let mut c = [
+            self.b.ins().iadd(first, quarters),
+            self.spread(std::mem::offset_of!(StepContext, step)),
+            self.int_constant(stream.0 as u32),
+            self.int_constant((stream.0 >> 32) as u32),
+        ];
+        let mut key = [
+            self.spread(std::mem::offset_of!(StepContext, seed_low)),
+            self.spread(std::mem::offset_of!(StepContext, seed_high)),
+        ];
+        let multipliers = MULTIPLIERS.map(|m| self.int_constant(m as u32));
+        let weyl = WEYL.map(|w| self.int_constant(w as u32));
+        for round in 0..10 {
+            if round > 0 {
+                key = [0, 1].map(|i| self.b.ins().iadd(key[i], weyl[i]));
+            }
+            let [(high0, low0), (high1, low1)] = [(c[0], multipliers[0]), (c[2], multipliers[1])].map(|(x, by)| {
+                let (x, by) = ([self.b.ins().uwiden_low(x), self.b.ins().uwiden_high(x)], by);
+                let by = [self.b.ins().uwiden_low(by), self.b.ins().uwiden_high(by)];
+                let products = [0, 1].map(|half| self.b.ins().imul(x[half], by[half]));
+                let [a, b] = products.map(|wide| self.b.ins().bitcast(types::I32X4, lanes_in_order(), wide));
+                (self.woven(a, b, [1, 3, 5, 7]), self.woven(a, b, [0, 2, 4, 6]))
+            });
+            let first = self.b.ins().bxor(high1, c[1]);
+            let first = self.b.ins().bxor(first, key[0]);
+            let third = self.b.ins().bxor(high0, c[3]);
+            let third = self.b.ins().bxor(third, key[1]);
+            c = [first, low1, third, low0];
+        }
+        let low = [(c[0], c[1]), (c[2], c[3])].map(|(a, b)| self.woven(a, b, [0, 4, 1, 5]));
+        let high = [(c[0], c[1]), (c[2], c[3])].map(|(a, b)| self.woven(a, b, [2, 6, 3, 7]));
+        [low, low, high, high].map({
+            let mut quarter = 0;
+            move |[a, b]| {
+                quarter += 1;
+                self.woven(a, b, if quarter % 2 == 1 { [0, 1, 4, 5] } else { [2, 3, 6, 7] })
+            }
+        })
+    }
+
+    /// A field of the step's context in all lanes.
+    fn spread(&mut self, offset: usize) -> ir::Value {
+        let field = self.field(types::I32, offset);
+        self.b.ins().splat(types::I32X4, field)
+    }
+
+    /// Four lanes of two vectors: 0 to 3 are those of the first, 4 to 7 those of the second.
+    fn woven(&mut self, a: ir::Value, b: ir::Value, lanes: [u8; 4]) -> ir::Value {
+        let bytes: Vec<u8> = lanes.iter().flat_map(|lane| (0..4).map(move |byte| lane * 4 + byte)).collect();
+        let mask = self.b.func.dfg.immediates.push(bytes.into());
+        let [a, b] = [a, b].map(|x| self.b.ins().bitcast(types::I8X16, lanes_in_order(), x));
+        let woven = self.b.ins().shuffle(a, b, mask);
+        self.b.ins().bitcast(types::I32X4, lanes_in_order(), woven)
     }
 
     /// The word of one index, in all lanes.
@@ -92,9 +162,6 @@ impl Emitter<'_, '_> {
 
     /// Philox4x32-10, as `num::philox4x32`.
     fn philox(&mut self, stream: Stream, counter: ir::Value) -> [ir::Value; 4] {
-        const MULTIPLIERS: [i64; 2] = [0xD251_1F53, 0xCD9E_8D57];
-        /// As 32-bit numbers with a sign, as Cranelift takes them.
-        const WEYL: [i64; 2] = [0x9E37_79B9_u32 as i32 as i64, 0xBB67_AE85_u32 as i32 as i64];
         let word = |e: &mut Self, x: u32| e.b.ins().iconst(types::I32, i64::from(x));
         let mut c = [
             self.b.ins().ireduce(types::I32, counter),

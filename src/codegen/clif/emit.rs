@@ -9,6 +9,8 @@ use super::Places;
 use crate::kernel::{
     Axes, Axis, BLOCK, Binary, Buffer, BufferId, Domain, Expr, Map, Param, Place, Size, Target, Unary, Value, blocks,
 };
+use crate::net::Level;
+use crate::num::draw::Stream;
 
 /// Bytes of a block of channels.
 pub(super) const BLOCK_BYTES: i64 = BLOCK as i64 * 4;
@@ -42,6 +44,8 @@ pub(super) struct Emitter<'a, 'f> {
     planes: Vec<(BufferId, ir::Value)>,
     /// Offsets of a gather's taps at the current pixel.
     pub(super) taps: Vec<(usize, Vec<super::gather::Tap>)>,
+    /// Words drawn at the current pixel for the quarters of the block.
+    pub(super) drawn: Vec<(Stream, Level, [ir::Value; QUARTERS])>,
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
@@ -70,6 +74,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             arena,
             planes: vec![],
             taps: vec![],
+            drawn: vec![],
         }
     }
 
@@ -88,12 +93,13 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let (n, block, h, w, off) = (self.n, self.block, self.h, self.w, self.off);
         let (tile, column) = (self.tile, self.column);
         let (planes, taps) = (self.planes.clone(), std::mem::take(&mut self.taps));
+        let drawn = std::mem::take(&mut self.drawn);
         self.scopes.push(vec![[None; QUARTERS]; self.map.exprs.len()]);
         let result = inside(self);
         self.scopes.pop();
         (self.n, self.block, self.h, self.w, self.off) = (n, block, h, w, off);
         (self.tile, self.column) = (tile, column);
-        (self.planes, self.taps) = (planes, taps);
+        (self.planes, self.taps, self.drawn) = (planes, taps, drawn);
         result
     }
 
@@ -258,7 +264,12 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     /// All lanes hold x.
     pub(super) fn int_constant(&mut self, x: u32) -> ir::Value {
-        let bytes: Vec<u8> = std::iter::repeat_n(x.to_le_bytes(), 4).flatten().collect();
+        self.lanes([x; 4])
+    }
+
+    /// Four lanes.
+    pub(super) fn lanes(&mut self, lanes: [u32; 4]) -> ir::Value {
+        let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
         let constant = self.b.func.dfg.constants.insert(bytes.into());
         self.b.ins().vconst(types::I32X4, constant)
     }

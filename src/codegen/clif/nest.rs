@@ -9,6 +9,7 @@ use cranelift_frontend::Variable;
 use super::super::abi::StepContext;
 use super::emit::{BLOCK_BYTES, Emitter, QUARTER_BYTES, QUARTERS};
 use crate::kernel::{Axis, BLOCK, Domain, Expr, Place, ReduceOp, Store, Target, Value, blocks};
+use crate::net::Level;
 
 /// The most pixels of a row that are summed apart.
 const SIDE_BY_SIDE: usize = 2;
@@ -132,9 +133,14 @@ impl Emitter<'_, '_> {
         let pointwise: Vec<Store> =
             map.stores.iter().filter(|s| matches!(s.target, Target::Point(_) | Target::Tile)).copied().collect();
         if !sums.is_empty() || !pointwise.is_empty() {
-            // A gather finds its taps once for all quarters. Without one a row is taken a quarter at a time: its constants
-            // and sums fit the registers, which those of all quarters together do not.
-            let together = map.exprs.iter().any(|e| matches!(e, Expr::Gather { .. }));
+            // A gather finds its taps once for all quarters, and draws of a pixel are made for all together. Without them a
+            // row is taken a quarter at a time: its constants and sums fit the registers, which those of all do not.
+            let shares = |e: &Expr| match e {
+                Expr::Gather { .. } => true,
+                Expr::Draw(draw) => draw.level == Level::Pixel,
+                _ => false,
+            };
+            let together = map.exprs.iter().any(shares);
             let kept = if together { vec![] } else { self.keep(&pointwise, &sums) };
             self.counted(height as i64, 1, |e, h| {
                 e.start_row(h, width);
@@ -173,7 +179,9 @@ impl Emitter<'_, '_> {
     ) {
         let of = |sum: &PixelSum| quarters.start..quarters.end.min(sum.quarters);
         for sum in sums {
-            sum.row[..side_by_side].iter().for_each(|row| row.iter().for_each(|lane| self.start(*lane, sum.op)));
+            sum.row[..side_by_side]
+                .iter()
+                .for_each(|row| row[of(sum)].iter().for_each(|lane| self.start(*lane, sum.op)));
         }
         self.counted(width as i64 * BLOCK_BYTES, side_by_side as i64 * BLOCK_BYTES, |e, first| {
             for pixel in 0..side_by_side {

@@ -33,7 +33,11 @@ pub fn target() -> Arc<dyn TargetIsa> {
     {
         flags.set(name, value).expect("a setting that Cranelift has");
     }
-    let native = cranelift_native::builder().expect("a processor that Cranelift knows");
+    let mut native = cranelift_native::builder().expect("a processor that Cranelift knows");
+    // With it products of widened words, of which draws are made, become vpmullq: three times the work of vpmuludq.
+    if cfg!(target_arch = "x86_64") {
+        native.set("has_avx512dq", "false").expect("a setting of x86-64");
+    }
     native.finish(settings::Flags::new(flags)).expect("settings that fit the processor")
 }
 

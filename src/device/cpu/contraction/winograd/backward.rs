@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::Around;
 use super::group::{Group, Made, Planes, Read};
 use super::transform::TILE;
-use super::{ALL_POINTS, Correlate, ToWeight};
+use super::{ALL_POINTS, Correlate, Tiles, ToWeight};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::BLOCK;
@@ -21,11 +21,15 @@ pub(in super::super) struct Backward {
 /// beside the points, and what is saved is the lesser part.
 const MOST_BLOCKS: usize = 8;
 
+/// The most tiles of a group: what the pass to the weight wants, whose sums are read and written once a group.
+const MOST_TILES: usize = 64;
+
 impl Backward {
     /// None where two passes are faster.
     pub(in super::super) fn new(to_input: &Correlate, to_weight: &ToWeight, batch: usize) -> Option<Self> {
         let pays = to_weight.x.blocks + to_weight.dy.blocks <= MOST_BLOCKS;
-        pays.then(|| Backward { to_input: to_input.clone(), to_weight: to_weight.regrouped(to_input.tiles, batch) })
+        let tiles = Tiles::new(&to_input.job.sizes, MOST_TILES);
+        pays.then(|| Backward { to_input: to_input.regrouped(tiles), to_weight: to_weight.regrouped(tiles, batch) })
     }
 
     /// Floats of the planes of dy of a group, and of those of x.

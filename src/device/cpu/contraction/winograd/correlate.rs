@@ -27,6 +27,11 @@ impl Correlate {
         Correlate { matrix: job.matrix(), tiles, job }
     }
 
+    /// The same by other groups.
+    pub(super) fn regrouped(&self, tiles: Tiles) -> Self {
+        Correlate { tiles, ..self.clone() }
+    }
+
     /// Floats of the planes.
     fn planes(&self) -> usize {
         self.tiles.planes(self.job.source.blocks) * self.tiles.frame().len()
