@@ -20,6 +20,7 @@ mod graph;
 mod kept;
 mod lsp;
 mod new;
+mod plot;
 mod predict;
 mod progress;
 mod runs;
@@ -80,6 +81,7 @@ enum Command {
     Test(test::Args),
     Train(train::Args),
     Runs(runs::Args),
+    Plot(plot::Args),
     Eval(eval::Args),
     Predict(predict::Args),
     Bench(bench::Args),
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Runs(args) => runs::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::print;
 use super::summary::size;
@@ -77,10 +77,9 @@ impl View {
     /// An epoch is over.
     pub fn epoch(&mut self, m: &EpochMetrics) {
         self.line(&epoch_line(m, self.epochs));
-        self.object(&json!({
-            "event": "epoch", "epoch": m.epoch, "step": m.step, "rate": m.rate, "train_loss": m.train_loss,
-            "test_loss": m.test_loss, "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
-        }));
+        let mut object = json!({ "event": "epoch" });
+        object.as_object_mut().expect("it is one").append(&mut epoch_object(m));
+        self.object(&object);
         if let Some(live) = &mut self.live {
             live.accuracies.push(m.test_accuracy);
             live.losses.push(m.train_loss);
@@ -93,6 +92,16 @@ impl View {
             live.bar.finish_and_clear();
         }
     }
+}
+
+/// An epoch for programs.
+pub fn epoch_object(m: &EpochMetrics) -> Map<String, Value> {
+    let object = json!({
+        "epoch": m.epoch, "step": m.step, "rate": m.rate, "train_loss": m.train_loss, "test_loss": m.test_loss,
+        "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
+    });
+    let Value::Object(fields) = object else { unreachable!("braces make an object") };
+    fields
 }
 
 /// An epoch in words.

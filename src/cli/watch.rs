@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::progress::{View, epoch_line};
 use super::signals::Signals;
-use crate::diag::{Failure, codes};
-use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport};
+use crate::diag::Failure;
+use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport, cannot_write};
 
 /// Sees a run, writes its log and events, shows it, and asks for checkpoints when time has come.
 pub struct Watch<'a> {
@@ -127,17 +127,13 @@ impl Log {
         let path = folder.log();
         match File::options().create(true).append(true).open(&path) {
             Ok(file) => Ok(Log { file, path, failed: None }),
-            Err(e) => Err(unwritable(&path.display().to_string(), &e)),
+            Err(e) => Err(cannot_write(&path, &e)),
         }
     }
 
     fn line(&mut self, line: &str) {
         if let Err(e) = self.file.write_all(format!("{line}\n").as_bytes()) {
-            self.failed = Some(unwritable(&self.path.display().to_string(), &e));
+            self.failed = Some(cannot_write(&self.path, &e));
         }
     }
-}
-
-fn unwritable(path: &str, error: &std::io::Error) -> Failure {
-    Failure::new(codes::CANNOT_WRITE, format!("{path} cannot be written: {error}"), "make room, or change permissions")
 }
