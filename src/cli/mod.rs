@@ -221,9 +221,11 @@ fn colour(stream: &impl IsTerminal) -> bool {
 /// The width of text on a stream: the terminal's within reason, 100 elsewhere.
 fn width(stream: &impl IsTerminal) -> usize {
     const ELSEWHERE: usize = 100;
-    if !stream.is_terminal() {
-        return ELSEWHERE;
-    }
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.unwrap_or(ELSEWHERE).clamp(60, 120)
+    if stream.is_terminal() { columns().unwrap_or(ELSEWHERE).clamp(60, 120) } else { ELSEWHERE }
+}
+
+/// The columns of the terminal: those that the variable `COLUMNS` says, else as the terminal says.
+fn columns() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    said.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::print;
+use super::{columns, print};
 use super::summary::size;
 use crate::device::host;
 use crate::diag::Failure;
@@ -164,8 +164,8 @@ struct Live {
 
 impl Live {
     fn new(epochs: usize, batch: usize, gates: Gates) -> Self {
-        let style = ProgressStyle::with_template("epoch {prefix}  {bar:24}  {pos}/{len} steps  {msg}");
-        let bar = ProgressBar::new(0).with_style(style.expect("the template's fields are indicatif's"));
+        let style = ProgressStyle::with_template("{msg}").expect("the template's field is indicatif's");
+        let bar = ProgressBar::no_length().with_style(style);
         Live {
             bar,
             epochs,
@@ -180,33 +180,69 @@ impl Live {
     }
 
     fn step(&mut self, report: &StepReport) {
-        self.bar.set_length(report.steps);
-        self.bar.set_position(report.step);
-        self.bar.set_prefix(format!("{}/{}", report.epoch, self.epochs));
         // The first step is not counted: it finds everything cold.
         let Some(started) = self.started else { return self.started = Some(Instant::now()) };
         self.seen += 1;
         self.closed += self.gates.closed(report.step - 1) as u64;
-        let step_seconds = started.elapsed().as_secs_f64() / self.seen as f64;
+        // The last column stays free: some terminals go on to the next line where it is written.
+        let width = columns().unwrap_or(80).max(2) - 1;
+        self.bar.set_message(self.text(report, started.elapsed().as_secs_f64() / self.seen as f64, width));
+        self.bar.tick();
+    }
+
+    fn text(&self, report: &StepReport, step_seconds: f64, width: usize) -> String {
         let left = step_seconds * (report.steps - report.step) as f64;
-        let mut text = format!("{} left\n", duration(left));
-        text += &format!("  loss {:.4}  rate {}", report.loss, short(report.rate));
-        text += &format!("  {:.0} images/s", self.batch as f64 / step_seconds);
-        if let Some(memory) = host::memory() {
-            text += &format!("  {}", size(memory));
-        }
+        let mut pieces = vec![
+            format!("epoch {}/{}", report.epoch, self.epochs),
+            gauge(report.step, report.steps),
+            format!("step {}/{}", report.step, report.steps),
+            format!("{} left", duration(left)),
+            format!("loss {:.4}", report.loss),
+            format!("rate {}", short(report.rate)),
+            format!("{:.0} images/s", self.batch as f64 / step_seconds),
+        ];
+        pieces.extend(host::memory().map(size));
         if !self.gates.gates.is_empty() {
             let share = self.closed as f64 / (self.seen * self.gates.gates.len() as u64) as f64;
-            text += &format!("  {:.0} % of branches skipped", 100.0 * share);
+            pieces.push(format!("{:.0} % of branches skipped", 100.0 * share));
         }
+        let mut lines = filled(&pieces, width);
         if let (Some(loss), Some(accuracy)) = (self.losses.last(), self.accuracies.last()) {
+            lines.push(line_of("train loss", &self.losses, format!("{loss:.4}"), width));
             let best = self.accuracies.iter().copied().fold(0.0, f64::max);
-            text += &format!("\n  train loss    {} {loss:.4}", curve(&self.losses));
-            text += &format!("\n  test accuracy {} {:.2} %", curve(&self.accuracies), 100.0 * accuracy);
-            text += &format!(", best {:.2} %", 100.0 * best);
+            let figures = [format!("{:.2} %", 100.0 * accuracy), format!("best {:.2} %", 100.0 * best)];
+            // Where there is little room, the curve is worth more than what the last lines say anyway.
+            let figures = if width < 60 { figures[0].clone() } else { figures.join(", ") };
+            lines.push(line_of("test accuracy", &self.accuracies, figures, width));
         }
-        self.bar.set_message(text);
+        lines.join("\n")
     }
+}
+
+/// Pieces side by side, as many a line as it holds; lines after the first are moved in.
+fn filled(pieces: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for piece in pieces {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 2 + piece.chars().count() <= width => *line += &format!("  {piece}"),
+            Some(_) => lines.push(format!("  {piece}")),
+            None => lines.push(piece.clone()),
+        }
+    }
+    lines
+}
+
+/// How much is done.
+fn gauge(done: u64, all: u64) -> String {
+    const CELLS: u64 = 20;
+    let full = (done * CELLS).checked_div(all).unwrap_or(CELLS).min(CELLS) as usize;
+    "█".repeat(full) + &"░".repeat(CELLS as usize - full)
+}
+
+/// A curve between its name and its figures.
+fn line_of(name: &str, values: &[f64], figures: String, width: usize) -> String {
+    let room = width.saturating_sub(2 + 13 + 1 + 1 + figures.len()).min(40);
+    format!("  {name:<13} {} {figures}", curve(values, room))
 }
 
 /// Hours, minutes and seconds.
@@ -218,11 +254,10 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// The last values as a row of bars between the least and the largest.
-fn curve(values: &[f64]) -> String {
-    const WIDTH: usize = 40;
+/// The last values, at most `room`, as a row of bars between the least and the largest.
+fn curve(values: &[f64], room: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &values[values.len().saturating_sub(WIDTH)..];
+    let shown = &values[values.len().saturating_sub(room)..];
     let low = shown.iter().copied().fold(f64::INFINITY, f64::min);
     let high = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let bar = |value: &f64| match high > low {

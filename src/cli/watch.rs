@@ -5,10 +5,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde_json::{Value, json};
+
 use super::progress::{View, epoch_line};
 use super::signals::Signals;
 use crate::diag::Failure;
-use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport, cannot_write};
+use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport, Work, cannot_write};
 
 /// Sees a run, writes its log and events, shows it, and asks for checkpoints when time has come.
 pub struct Watch<'a> {
@@ -19,6 +21,51 @@ pub struct Watch<'a> {
     epochs: usize,
     log: Log,
     events: Events,
+    spent: Spent,
+}
+
+/// Seconds that a session has spent on each kind of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    work: Option<Work>,
+    since: Instant,
+    seconds: [f64; 4],
+}
+
+impl Spent {
+    const NAMES: [(Work, &str, &str); 4] = [
+        (Work::Steps, "steps", "steps"),
+        (Work::Tests, "tests", "tests"),
+        (Work::Saving, "saving", "saving"),
+        (Work::Waiting, "waiting", "waiting for data"),
+    ];
+
+    fn begin() -> Self {
+        Spent { work: None, since: Instant::now(), seconds: [0.0; 4] }
+    }
+
+    /// What follows belongs to this kind of work.
+    fn turn_to(&mut self, work: Option<Work>) {
+        let now = Instant::now();
+        if let Some(work) = self.work {
+            self.seconds[work as usize] += (now - self.since).as_secs_f64();
+        }
+        (self.work, self.since) = (work, now);
+    }
+
+    /// Each kind's share of them all, for people.
+    fn line(&self) -> String {
+        let all: f64 = self.seconds.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let share = |(work, _, name): &(Work, &str, &str)| {
+            format!("{name} {:.2} %", 100.0 * self.seconds[*work as usize] / all)
+        };
+        format!("time of {all:.1} s: {}", Self::NAMES.iter().map(share).collect::<Vec<_>>().join(", "))
+    }
+
+    /// The seconds, for programs.
+    fn object(&self) -> Value {
+        Self::NAMES.iter().map(|(work, key, _)| ((*key).to_owned(), json!(self.seconds[*work as usize]))).collect()
+    }
 }
 
 impl<'a> Watch<'a> {
@@ -36,7 +83,7 @@ impl<'a> Watch<'a> {
     ) -> Result<Self, Failure> {
         let events = Events::begin(folder.path(), step, now())?;
         let log = Log::open(folder)?;
-        Ok(Watch { view, signals, save_every, saved: Instant::now(), epochs, log, events })
+        Ok(Watch { view, signals, save_every, saved: Instant::now(), epochs, log, events, spent: Spent::begin() })
     }
 
     /// Tells a person and the log.
@@ -51,8 +98,15 @@ impl<'a> Watch<'a> {
     }
 
     /// Tells a program.
-    pub fn object(&self, object: &serde_json::Value) {
+    pub fn object(&self, object: &Value) {
         self.view.object(object);
+    }
+
+    /// Tells what the time was spent on, to a person and the log; the seconds for programs.
+    pub fn tell_time(&mut self) -> Value {
+        self.spent.turn_to(None);
+        self.tell(&self.spent.line());
+        self.spent.object()
     }
 
     /// When all is over.
@@ -80,6 +134,10 @@ impl Observer for Watch<'_> {
         } else {
             Asked::GoOn
         }
+    }
+
+    fn turns_to(&mut self, work: Work) {
+        self.spent.turn_to(Some(work));
     }
 
     fn step(&mut self, report: &StepReport) {

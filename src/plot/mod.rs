@@ -73,8 +73,9 @@ enum Stroke {
 struct Panel {
     title: &'static str,
     lines: [Line; 2],
-    /// Digits behind the point on its axis, at least.
     label: fn(f64) -> String,
+    /// What is shown above and below the curves at least.
+    room: f64,
 }
 
 const LOSS: Panel = Panel {
@@ -84,6 +85,7 @@ const LOSS: Panel = Panel {
         Line { stroke: Stroke::Solid, of: |m| Some(m.test_loss) },
     ],
     label: short,
+    room: 0.02,
 };
 
 const ACCURACY: Panel = Panel {
@@ -93,6 +95,7 @@ const ACCURACY: Panel = Panel {
         Line { stroke: Stroke::Solid, of: |m| Some(100.0 * m.test_accuracy) },
     ],
     label: |y| format!("{} %", short(y)),
+    room: 1.0,
 };
 
 const ACCURACY_HELD: Panel = Panel { title: "accuracy: test solid, validation dotted", ..ACCURACY };
@@ -147,8 +150,7 @@ fn panel<B: DrawingBackend>(area: &DrawingArea<B, Shift>, panel: &Panel, curves:
     let all = || curves.iter().flat_map(|curve| panel.lines.iter().flat_map(move |line| values(curve, line)));
     let (low, high) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), (_, y)| (lo.min(y), hi.max(y)));
     let last = all().map(|(epoch, _)| epoch).fold(1.0, f64::max);
-    // A little room above and below; some in any case.
-    let room = ((high - low) * 0.05).max(1e-3);
+    let room = ((high - low) * 0.05).max(panel.room);
     let mut chart = ChartBuilder::on(area)
         .caption(panel.title, text(15, INK))
         .margin_right(12 * UNITS)
@@ -207,8 +209,7 @@ fn line_of_legend<B: DrawingBackend>(area: &DrawingArea<B, Shift>, number: usize
         100.0 * last.test_accuracy,
         last.epoch
     );
-    let right = Pos::new(HPos::Right, VPos::Center);
-    area.draw(&Text::new(figures, at((WIDTH - 2 * MARGIN) as i32 - 12), text(13, FAINT).pos(right)))
+    area.draw(&Text::new(figures, at((WIDTH / 2 - MARGIN) as i32 + 58), text(13, FAINT).pos(middle)))
 }
 
 fn colour(number: usize) -> ShapeStyle {
