@@ -1,13 +1,13 @@
 //! How a run shows itself: on a terminal a live view, elsewhere a line an epoch; or JSON lines; or nothing.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::{columns, print};
 use super::summary::size;
+use super::{columns, print};
 use crate::device::host;
 use crate::diag::Failure;
 use crate::kernel::{Draw, Plan, When};
@@ -42,7 +42,11 @@ impl View {
     /// A line for people.
     pub fn line(&self, line: &str) {
         match (self.style, &self.live) {
-            (Style::Text, Some(live)) => live.bar.suspend(|| print(format!("{line}\n"))),
+            (Style::Text, Some(live)) => live.bar.suspend(|| {
+                // A file gets whole lines, whatever the terminal beside it is like.
+                let line = if std::io::stdout().is_terminal() { broken(line, live_width()) } else { line.to_owned() };
+                print(format!("{line}\n"));
+            }),
             (Style::Text, None) => print(format!("{line}\n")),
             (Style::Quiet | Style::Json, _) => {}
         }
@@ -83,6 +87,7 @@ impl View {
         if let Some(live) = &mut self.live {
             live.accuracies.push(m.test_accuracy);
             live.losses.push(m.train_loss);
+            live.next = Instant::now();
         }
     }
 
@@ -160,7 +165,12 @@ struct Live {
     seen: u64,
     closed: u64,
     started: Option<Instant>,
+    /// When the view is due again.
+    next: Instant,
 }
+
+/// Between two looks of the live view.
+const EVERY: Duration = Duration::from_millis(100);
 
 impl Live {
     fn new(epochs: usize, batch: usize, gates: Gates) -> Self {
@@ -176,6 +186,7 @@ impl Live {
             seen: 0,
             closed: 0,
             started: None,
+            next: Instant::now(),
         }
     }
 
@@ -184,10 +195,14 @@ impl Live {
         let Some(started) = self.started else { return self.started = Some(Instant::now()) };
         self.seen += 1;
         self.closed += self.gates.closed(report.step - 1) as u64;
-        // The last column stays free: some terminals go on to the next line where it is written.
-        let width = columns().unwrap_or(80).max(2) - 1;
-        self.bar.set_message(self.text(report, started.elapsed().as_secs_f64() / self.seen as f64, width));
-        self.bar.tick();
+        // No faster than eyes, but the last step in any case.
+        let now = Instant::now();
+        if now < self.next && report.step < report.steps {
+            return;
+        }
+        self.next = now + EVERY;
+        let step_seconds = started.elapsed().as_secs_f64() / self.seen as f64;
+        self.bar.set_message(self.text(report, step_seconds, live_width()));
     }
 
     fn text(&self, report: &StepReport, step_seconds: f64, width: usize) -> String {
@@ -206,7 +221,7 @@ impl Live {
             let share = self.closed as f64 / (self.seen * self.gates.gates.len() as u64) as f64;
             pieces.push(format!("{:.0} % of branches skipped", 100.0 * share));
         }
-        let mut lines = filled(&pieces, width);
+        let mut lines = filled(&pieces, "  ", width);
         if let (Some(loss), Some(accuracy)) = (self.losses.last(), self.accuracies.last()) {
             lines.push(line_of("train loss", &self.losses, format!("{loss:.4}"), width));
             let best = self.accuracies.iter().copied().fold(0.0, f64::max);
@@ -219,12 +234,27 @@ impl Live {
     }
 }
 
+/// The columns that may be written to; the last stays free: some terminals go on to the next line where it is written.
+fn live_width() -> usize {
+    columns().unwrap_or(80).max(2) - 1
+}
+
+/// A line in as many as it takes: broken between its parts, which two spaces part, or between words.
+fn broken(line: &str, width: usize) -> String {
+    let between = if line.contains("  ") { "  " } else { " " };
+    filled(&line.split(between).map(str::to_owned).collect::<Vec<_>>(), between, width).join("\n")
+}
+
 /// Pieces side by side, as many a line as it holds; lines after the first are moved in.
-fn filled(pieces: &[String], width: usize) -> Vec<String> {
+fn filled(pieces: &[String], between: &str, width: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
     let mut lines: Vec<String> = vec![];
     for piece in pieces {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 2 + piece.chars().count() <= width => *line += &format!("  {piece}"),
+            Some(line) if length(line) + length(between) + length(piece) <= width => {
+                line.push_str(between);
+                line.push_str(piece);
+            }
             Some(_) => lines.push(format!("  {piece}")),
             None => lines.push(piece.clone()),
         }
@@ -265,4 +295,40 @@ fn curve(values: &[f64], room: usize) -> String {
         false => BARS[0],
     };
     shown.iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gates, Live, StepReport, broken, curve};
+
+    #[test]
+    fn no_line_of_the_view_is_wider_than_the_terminal() {
+        let mut live = Live::new(30, 128, Gates::default());
+        live.losses = (0..100).map(|i| 2.3 / f64::from(1 + i)).collect();
+        live.accuracies = (0..100).map(|i| f64::from(i) / 100.0).collect();
+        let report = StepReport { epoch: 17, step: 12_345, steps: 60_000, rate: 0.012_345, loss: 1.234_5 };
+        for width in [39, 59, 79, 119, 400] {
+            let text = live.text(&report, 0.01, width);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{widest:?} of {width}:\n{text}");
+            for part in ["epoch 17/30", "step 12345/60000", "7:56 left", "loss 1.2345", "12800 images/s", "99.00 %"] {
+                assert!(text.contains(part), "{part}:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_broken_between_their_parts() {
+        let line = "epoch   1/4  rate 0.1  train loss 1.7852  test accuracy 65.22 %";
+        assert_eq!(broken(line, 79), line);
+        assert_eq!(broken(line, 39), "epoch   1/4  rate 0.1\n  train loss 1.7852\n  test accuracy 65.22 %");
+        assert_eq!(broken("one two three", 8), "one two\n  three");
+    }
+
+    #[test]
+    fn a_curve_shows_the_last_values_between_the_least_and_the_largest() {
+        assert_eq!(curve(&[9.0, 0.0, 7.0, 3.0], 3), "▁█▄");
+        assert_eq!(curve(&[2.0, 2.0], 9), "▁▁");
+        assert_eq!(curve(&[], 9), "");
+    }
 }

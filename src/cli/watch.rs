@@ -59,7 +59,7 @@ impl Spent {
         let share = |(work, _, name): &(Work, &str, &str)| {
             format!("{name} {:.2} %", 100.0 * self.seconds[*work as usize] / all)
         };
-        format!("time of {all:.1} s: {}", Self::NAMES.iter().map(share).collect::<Vec<_>>().join(", "))
+        format!("time {all:.1} s  {}", Self::NAMES.iter().map(share).collect::<Vec<_>>().join("  "))
     }
 
     /// The seconds, for programs.
