@@ -16,7 +16,8 @@ use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport,
 pub struct Watch<'a> {
     view: View,
     signals: &'a Signals,
-    save_every: Duration,
+    /// As the user says; else often enough, and not so often that it counts.
+    save_every: Option<Duration>,
     saved: Instant,
     epochs: usize,
     log: Log,
@@ -30,6 +31,8 @@ pub struct Spent {
     work: Option<Work>,
     since: Instant,
     seconds: [f64; 4],
+    /// How long the last checkpoint took.
+    last_saving: Duration,
 }
 
 impl Spent {
@@ -41,14 +44,18 @@ impl Spent {
     ];
 
     fn begin() -> Self {
-        Spent { work: None, since: Instant::now(), seconds: [0.0; 4] }
+        Spent { work: None, since: Instant::now(), seconds: [0.0; 4], last_saving: Duration::ZERO }
     }
 
     /// What follows belongs to this kind of work.
     fn turn_to(&mut self, work: Option<Work>) {
         let now = Instant::now();
         if let Some(work) = self.work {
-            self.seconds[work as usize] += (now - self.since).as_secs_f64();
+            let spent = now - self.since;
+            self.seconds[work as usize] += spent.as_secs_f64();
+            if work == Work::Saving {
+                self.last_saving = spent;
+            }
         }
         (self.work, self.since) = (work, now);
     }
@@ -79,11 +86,17 @@ impl<'a> Watch<'a> {
         epochs: usize,
         view: View,
         signals: &'a Signals,
-        save_every: Duration,
+        save_every: Option<Duration>,
     ) -> Result<Self, Failure> {
         let events = Events::begin(folder.path(), step, now())?;
         let log = Log::open(folder)?;
         Ok(Watch { view, signals, save_every, saved: Instant::now(), epochs, log, events, spent: Spent::begin() })
+    }
+
+    /// Between two checkpoints.
+    fn save_every(&self) -> Duration {
+        const OFTEN: Duration = Duration::from_secs(60);
+        self.save_every.unwrap_or_else(|| OFTEN.max(100 * self.spent.last_saving))
     }
 
     /// Tells a person and the log.
@@ -128,7 +141,7 @@ impl Observer for Watch<'_> {
     fn asked(&mut self) -> Asked {
         if self.signals.stop() {
             Asked::Stop
-        } else if self.signals.save() || self.saved.elapsed() >= self.save_every {
+        } else if self.signals.save() || self.saved.elapsed() >= self.save_every() {
             self.saved = Instant::now();
             Asked::Save
         } else {
