@@ -1,7 +1,7 @@
 //! The curves of several runs in one picture: loss on the left, accuracy on the right, a colour a run.
 //!
-//! plotters lays the picture out, in whole numbers, so a pixel counts as [`UNITS`] of them. [`svg`] leaves the text to
-//! whoever shows it; [`png`] paints it with the font inside the binary, so both need nothing of the system.
+//! plotters lays the picture out, in whole numbers, so a pixel counts as several of them. [`svg`] leaves the text to
+//! whoever shows it; [`png()`] paints it with the font inside the binary, so both need nothing of the system.
 //! Absences: files, the command line.
 
 mod raster;
@@ -111,7 +111,7 @@ pub fn svg(curves: &[Curve]) -> String {
     text.replacen(&units, &format!("width=\"{width}\" height=\"{height}\""), 1)
 }
 
-/// The picture as PNG, [`DENSITY`] times as many pixels a side.
+/// The picture as PNG, twice as many pixels a side.
 pub fn png(curves: &[Curve]) -> Vec<u8> {
     let (width, height) = size(curves);
     painted([width * DENSITY, height * DENSITY], UNITS / DENSITY, FONT, |raster| {
