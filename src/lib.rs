@@ -36,6 +36,7 @@
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |
 //! | | [`diagram`] | the picture of a network, in several formats | files |
+//! | | [`plot`] | the curves of runs in one picture, SVG or PNG | files |
 //! | | [`lsp`] | the language server, a file a group of requests | analysis of its own |
 //! | | [`snapshot`] | what a program generates, held against what was accepted | building |
 //! | | [`mod@bench`] | what a network costs on this machine: time by kernel, memory | a terminal |
@@ -89,6 +90,7 @@ pub mod lsp;
 pub mod net;
 pub mod num;
 pub mod passes;
+pub mod plot;
 pub mod resolve;
 pub mod snapshot;
 pub mod source;

@@ -30,7 +30,9 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let assessment = match assess(&mut trained.engine, &trained.data.test, trained.recipe.batch) {
+    let batch = trained.recipe.batch;
+    let assessed = trained.data().and_then(|data| assess(&mut trained.engine, &data.test, batch));
+    let assessment = match assessed {
         Ok(assessment) => assessment,
         Err(failure) => return failed(&failure),
     };

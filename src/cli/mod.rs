@@ -20,6 +20,7 @@ mod graph;
 mod kept;
 mod lsp;
 mod new;
+mod plot;
 mod predict;
 mod progress;
 mod runs;
@@ -80,6 +81,7 @@ enum Command {
     Test(test::Args),
     Train(train::Args),
     Runs(runs::Args),
+    Plot(plot::Args),
     Eval(eval::Args),
     Predict(predict::Args),
     Bench(bench::Args),
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Runs(args) => runs::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Bench(args) => bench::run(&args),
@@ -218,9 +221,11 @@ fn colour(stream: &impl IsTerminal) -> bool {
 /// The width of text on a stream: the terminal's within reason, 100 elsewhere.
 fn width(stream: &impl IsTerminal) -> usize {
     const ELSEWHERE: usize = 100;
-    if !stream.is_terminal() {
-        return ELSEWHERE;
-    }
-    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.unwrap_or(ELSEWHERE).clamp(60, 120)
+    if stream.is_terminal() { columns().unwrap_or(ELSEWHERE).clamp(60, 120) } else { ELSEWHERE }
+}
+
+/// The columns of the terminal: those that the variable `COLUMNS` says, else as the terminal says.
+fn columns() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    said.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
 }

@@ -7,21 +7,27 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::trained::Which;
+use super::table::percent;
+use super::trained::{Trained, Which};
 use super::{failed, print};
-use crate::train::{classify, largest};
+use crate::data::{Images, class_names, pictures};
+use crate::diag::{Failure, codes};
+use crate::train::{classify, largest, share};
 
-/// Print a trained network's choice for each image of its data set.
+/// Print a trained network's choice for image files, or for the images of its data set.
 #[derive(clap::Args)]
 pub struct Args {
     /// The folder of a run.
     run: PathBuf,
+    /// JPEG or PNG files of any size; the middle of each is brought to the size that the network takes.
+    #[arg(value_name = "IMAGE")]
+    images: Vec<PathBuf>,
     #[command(flatten)]
     which: Which,
-    /// Which part of the data set.
-    #[arg(long, value_name = "PART", default_value = "test")]
+    /// Which part of the data set, where no files are named.
+    #[arg(long, value_name = "PART", default_value = "test", conflicts_with = "images")]
     data: Part,
-    /// Index, label, predicted class and all logits as CSV.
+    /// Index (or file), label, predicted class and all logits as CSV.
     #[arg(long)]
     csv: bool,
 }
@@ -31,44 +37,77 @@ pub struct Args {
 enum Part {
     /// What is learnt from, as it is stored.
     Train,
+    /// What is held back to choose the best weights by.
+    Validation,
     /// What is only looked at.
     Test,
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let mut trained = match args.which.open(&args.run) {
-        Ok(trained) => trained,
-        Err(code) => return code,
-    };
-    let images = match args.data {
-        Part::Train => &trained.data.train,
-        Part::Test => &trained.data.test,
-    };
-    let mut out = String::new();
-    if args.csv {
-        let logits: String = (0..images.classes).map(|class| format!(",logit_{class}")).collect();
-        out = format!("index,label,predicted{logits}\n");
-    }
-    let mut index = 0;
-    let asked = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
-        let predicted = largest(logits);
-        // Writing to a String cannot fail.
-        let _ = match args.csv {
-            true => {
-                let logits: String = logits.iter().map(|z| format!(",{z}")).collect();
-                writeln!(out, "{index},{label},{predicted}{logits}")
-            }
-            false => {
-                let mark = if predicted == label as usize { "" } else { "  wrong" };
-                writeln!(out, "image {index}: class {predicted}, label {label}{mark}")
-            }
-        };
-        index += 1;
-        ControlFlow::Continue(())
+    let told = args.which.open(&args.run).and_then(|mut trained| {
+        let images = args.chosen(&trained).map_err(|failure| failed(&failure))?;
+        args.ask(&mut trained, &images).map_err(|failure| failed(&failure))
     });
-    if let Err(failure) = asked {
-        return failed(&failure);
+    match told {
+        Ok(text) => {
+            print(text);
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
     }
-    print(out);
-    ExitCode::SUCCESS
+}
+
+impl Args {
+    fn chosen(&self, trained: &Trained) -> Result<Images, Failure> {
+        if !self.images.is_empty() {
+            return pictures(&trained.recipe.data.set, &self.images);
+        }
+        let data = trained.data()?;
+        match self.data {
+            Part::Train => Ok(data.train),
+            Part::Test => Ok(data.test),
+            Part::Validation => data.validation.ok_or_else(|| {
+                let message = format!("{} holds no images back for validation", self.run.display());
+                Failure::new(codes::CANNOT_READ, message, "ask for --data train or --data test")
+            }),
+        }
+    }
+
+    fn ask(&self, trained: &mut Trained, images: &Images) -> Result<String, Failure> {
+        let (files, names) = (&self.images, class_names(&trained.recipe.data.set));
+        let named = |class: usize| names.get(class).map_or(class.to_string(), |name| format!("{class} {name}"));
+        let mut out = String::new();
+        if self.csv {
+            let logits: String = (0..images.classes).map(|class| format!(",logit_{class}")).collect();
+            out = format!("{},predicted{logits}\n", if files.is_empty() { "index,label" } else { "image" });
+        }
+        let mut index = 0;
+        let _ = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
+            let predicted = largest(logits);
+            // Writing to a String cannot fail.
+            let _ = match (self.csv, files.get(index)) {
+                (true, file) => {
+                    let logits: String = logits.iter().map(|z| format!(",{z}")).collect();
+                    let what = file.map_or(format!("{index},{label}"), |file| quoted(&file.display().to_string()));
+                    writeln!(out, "{what},{predicted}{logits}")
+                }
+                (false, Some(file)) => {
+                    let (class, share) = (named(predicted), percent(share(logits, predicted)));
+                    writeln!(out, "{}: class {class}, {share}", file.display())
+                }
+                (false, None) => {
+                    let mark = if predicted == label as usize { "" } else { "  wrong" };
+                    writeln!(out, "image {index}: class {}, label {}{mark}", named(predicted), named(label as usize))
+                }
+            };
+            index += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(out)
+    }
+}
+
+/// A cell of CSV, in quotation marks where it needs them (RFC 4180).
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

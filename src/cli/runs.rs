@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::progress::epoch_object;
 use super::table::{Align, Table, percent};
 use super::{failed, kept, print};
 use crate::diag::{Failure, codes};
@@ -63,7 +64,7 @@ fn natural(path: &Path) -> (String, u64) {
 
 fn read(path: PathBuf) -> Row {
     let folder = RunFolder::existing(&path);
-    let metrics: Option<Metrics> = fs::read_to_string(folder.metrics()).ok().and_then(|text| text.parse().ok());
+    let metrics = folder.read_metrics().ok();
     let build = |choice| driver::build(&mut Session::default(), &Input::named(&folder.program()), &choice);
     let recipe = kept::recall(&folder).ok().and_then(build).and_then(|built| built.recipe);
     let epochs = recipe.map(|recipe| recipe.epochs);
@@ -111,14 +112,8 @@ fn to_text(rows: &[Row]) -> String {
 }
 
 fn to_json(row: &Row) -> Value {
-    let epoch = |m: &crate::train::EpochMetrics| {
-        json!({
-            "epoch": m.epoch, "step": m.step, "train_loss": m.train_loss, "test_loss": m.test_loss,
-            "test_accuracy": m.test_accuracy, "validation_accuracy": m.validation_accuracy,
-        })
-    };
     json!({
         "run": row.folder, "state": row.state, "epochs": row.epochs,
-        "best": row.metrics.best().map(epoch), "last": row.metrics.last().map(epoch),
+        "best": row.metrics.best().map(epoch_object), "last": row.metrics.last().map(epoch_object),
     })
 }

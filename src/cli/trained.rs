@@ -16,10 +16,15 @@ use crate::train::{Checkpoint, Found, RunFolder};
 pub struct Trained {
     pub recipe: Recipe,
     pub engine: CpuEngine,
-    /// The images of its program.
-    pub data: Splits,
     /// Steps that its weights were trained for.
     pub step: u64,
+}
+
+impl Trained {
+    /// The images of its program.
+    pub fn data(&self) -> Result<Splits, Failure> {
+        data::load(&self.recipe.data, self.recipe.seed)
+    }
 }
 
 /// Which of a run's checkpoints.
@@ -34,7 +39,7 @@ pub struct Which {
 }
 
 impl Which {
-    /// Builds the run's network, gives it the weights, and loads the images; what is wrong is told.
+    /// Builds the run's network, and gives it the weights; what is wrong is told.
     pub fn open(&self, run: &Path) -> Result<Trained, ExitCode> {
         let folder = RunFolder::existing(run);
         let choice = kept::recall(&folder).map_err(|failure| failed(&failure))?;
@@ -47,8 +52,7 @@ impl Which {
         let plans = driver::plans(&driver::graphs(&network, None), recipe.batch);
         let mut engine = driver::compile(plans, threads(self.threads));
         checkpoint.restore_weights(&mut engine);
-        let data = data::load(&recipe.data, recipe.seed).map_err(|failure| failed(&failure))?;
-        Ok(Trained { recipe, engine, data, step: checkpoint.record.progress.step })
+        Ok(Trained { recipe, engine, step: checkpoint.record.progress.step })
     }
 
     fn read(&self, folder: &RunFolder, network: &Network) -> Result<Checkpoint, Failure> {

@@ -27,6 +27,8 @@ pub struct Layout {
     test_records: usize,
     /// Mean and deviation of the training images, as the papers' recipes have them.
     scale: [Scale; 3],
+    /// What the classes show, where the authors number few.
+    pub(super) names: &'static [&'static str],
 }
 
 const fn scale(mean: f32, deviation: f32) -> Scale {
@@ -42,6 +44,7 @@ pub const CIFAR10: Layout = Layout {
     test: "test_batch.bin",
     test_records: 10_000,
     scale: [scale(125.3, 63.0), scale(123.0, 62.1), scale(113.9, 66.7)],
+    names: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
 };
 
 /// CIFAR-100: a training file of 50,000 records and one for test of 10,000.
@@ -53,6 +56,7 @@ pub const CIFAR100: Layout = Layout {
     test: "test.bin",
     test_records: 10_000,
     scale: [scale(129.3, 68.2), scale(124.1, 65.4), scale(112.4, 70.4)],
+    names: &[],
 };
 
 impl Layout {
@@ -75,9 +79,15 @@ impl Layout {
         Ok(Splits { train, validation: None, test: self.images(folder, &[self.test], self.test_records)? })
     }
 
+    /// None of its images, to show what they are like.
+    pub(super) fn none(&self) -> Images {
+        let classes = *self.labels.last().expect("there is a class");
+        let scale = self.scale.to_vec();
+        Images { shape: SHAPE, classes: classes.into(), pixels: Pixels::Held(vec![]), labels: vec![], scale }
+    }
+
     fn images(&self, folder: &Path, names: &[&str], records: usize) -> Result<Images, Failure> {
         let record = self.labels.len() + PIXELS;
-        let classes = *self.labels.last().expect("there is a class");
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for name in names {
             let file = folder.join(name);
@@ -99,7 +109,6 @@ impl Layout {
                 pixels.extend(image);
             }
         }
-        let pixels = Pixels::Held(pixels);
-        Ok(Images { shape: SHAPE, classes: classes.into(), pixels, labels, scale: self.scale.to_vec() })
+        Ok(Images { pixels: Pixels::Held(pixels), labels, ..self.none() })
     }
 }

@@ -1,5 +1,8 @@
 //! JPEG and PNG files to pixels, strictly: a file that breaks off or does not follow its format is refused, and sizes are
 //! checked before memory is asked for. What a file is says its content, not its name.
+//!
+//! A PNG has checksums. A JPEG has none, so of bits that are wrong within its coded pixels next to nothing can be told: the
+//! image only looks otherwise. Its marks, tables and end are looked at.
 
 use std::fs::File;
 use std::io::{Cursor, Read};

@@ -15,6 +15,14 @@ const CLASSES: usize = 10;
 /// Of the pixels of the training images.
 const SCALE: Scale = Scale { mean: 4.88, deviation: 6.02 };
 
+/// The value of what is white.
+pub(super) const WHITE: u8 = 16;
+
+/// None of its images, to show what they are like.
+pub(super) fn none() -> Images {
+    Images { shape: SHAPE, classes: CLASSES, pixels: Pixels::Held(vec![]), labels: vec![], scale: vec![SCALE] }
+}
+
 pub(super) fn load() -> Splits {
     let (mut train, mut test) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
     let mut table = csv::ReaderBuilder::new().has_headers(false).from_reader(GzDecoder::new(TABLE));
@@ -25,12 +33,6 @@ pub(super) fn load() -> Splits {
         pixels.extend(image);
         labels.push(label.into());
     }
-    let images = |(pixels, labels)| Images {
-        shape: SHAPE,
-        classes: CLASSES,
-        pixels: Pixels::Held(pixels),
-        labels,
-        scale: vec![SCALE],
-    };
+    let images = |(pixels, labels)| Images { pixels: Pixels::Held(pixels), labels, ..none() };
     Splits { train: images(train), validation: None, test: images(test) }
 }

@@ -49,6 +49,20 @@ pub(super) fn load(path: &str, shape: Shape, classes: usize) -> Result<Splits, F
     Ok(splits)
 }
 
+/// None of its images, to show what they are like.
+pub(super) fn none(shape: Shape, classes: usize) -> Images {
+    let scale = if shape.channels == 3 { SCALE.to_vec() } else { vec![GREY; shape.channels] };
+    Images { shape, classes, pixels: Pixels::Files(vec![]), labels: vec![], scale }
+}
+
+/// The names of the classes, as far as their folders are still there.
+pub(super) fn names(path: &str, classes: usize) -> Vec<String> {
+    let root = Path::new(path);
+    let train = Some(root.join("train")).filter(|train| train.is_dir());
+    let folders = class_folders(train.as_deref().unwrap_or(root), classes).unwrap_or_default();
+    folders.iter().filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned())).collect()
+}
+
 fn refused(path: &Path, what: &str) -> Failure {
     let message = format!("the data folder {} cannot be used: {what}", path.display());
     let help = "a folder a class, in PATH or in PATH/train and PATH/test: PATH/train/cat/1.jpg";
@@ -59,8 +73,7 @@ fn listed(root: &Path, shape: Shape, classes: usize) -> Result<Splits, Failure> 
     let part = |name: &str| Some(root.join(name)).filter(|path| path.is_dir());
     let images = |files: Vec<(PathBuf, u32)>| {
         let (files, labels) = files.into_iter().unzip();
-        let scale = if shape.channels == 3 { SCALE.to_vec() } else { vec![GREY; shape.channels] };
-        Images { shape, classes, pixels: Pixels::Files(files), labels, scale }
+        Images { pixels: Pixels::Files(files), labels, ..none(shape, classes) }
     };
     let (train, test) = match (part("train"), part("test").or_else(|| part("val"))) {
         (Some(train), Some(test)) => {

@@ -23,6 +23,11 @@ const LABELS: u32 = 2049;
 /// How a file in gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// None of its images, to show what they are like.
+pub(super) fn none() -> Images {
+    Images { shape: SHAPE, classes: CLASSES, pixels: Pixels::Held(vec![]), labels: vec![], scale: vec![SCALE] }
+}
+
 pub(super) fn load(path: Option<&str>) -> Result<Splits, Failure> {
     read(&SOURCE.place(path)?, [60_000, 10_000])
 }
@@ -44,8 +49,7 @@ fn part(folder: &Path, name: &str, count: usize) -> Result<Images, Failure> {
         return Err(SOURCE.damaged(&labels.file, &what));
     }
     let labels = labels.body().iter().map(|&label| label.into()).collect();
-    let pixels = Pixels::Held(pixels.body().to_vec());
-    Ok(Images { shape: SHAPE, classes: CLASSES, pixels, labels, scale: vec![SCALE] })
+    Ok(Images { pixels: Pixels::Held(pixels.body().to_vec()), labels, ..none() })
 }
 
 /// The content of a file whose header holds.

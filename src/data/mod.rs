@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod mix;
 pub mod mnist;
+mod pictures;
 mod resample;
 mod synthetic;
 
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 pub use batch::{Batch, Pass};
 pub use feed::Feed;
 pub use files::cache;
+pub use pictures::{class_names, pictures};
 
 use crate::diag::{Failure, codes};
 use crate::net::Shape;

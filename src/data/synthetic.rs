@@ -12,6 +12,11 @@ use crate::num::draw::Stream;
 const SPREAD: f64 = 32.0;
 const SCALE: Scale = Scale { mean: 128.0, deviation: 45.25 };
 
+/// None of its images, to show what they are like.
+pub(super) fn none(shape: Shape, classes: usize) -> Images {
+    Images { shape, classes, pixels: Pixels::Held(vec![]), labels: vec![], scale: vec![SCALE; shape.channels] }
+}
+
 pub(super) fn draw(shape: Shape, classes: usize, images: usize, seed: u64) -> Splits {
     let stream = Stream::of_path("data.synthetic.pattern");
     let patterns: Vec<f64> = stream.all_normals(seed, 0).take(classes * shape.elements()).collect();
@@ -24,8 +29,7 @@ pub(super) fn draw(shape: Shape, classes: usize, images: usize, seed: u64) -> Sp
         });
         // A conversion to u8 saturates.
         let pixels = pattern.zip(noise).map(|(pattern, noise)| (128.0 + SPREAD * (pattern + noise)).round() as u8);
-        let pixels = Pixels::Held(pixels.collect());
-        Images { shape, classes, pixels, labels, scale: vec![SCALE; shape.channels] }
+        Images { pixels: Pixels::Held(pixels.collect()), labels, ..none(shape, classes) }
     };
     Splits { train: part(0, images), validation: None, test: part(1, (images / 5).max(1)) }
 }

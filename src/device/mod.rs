@@ -22,11 +22,11 @@ pub enum State {
 pub trait Engine {
     /// One training step: forward, backward, update. Returns the batch's mean loss. `targets` is N x classes;
     /// `step` counts from 0 and, with the seed, names the step's draws. Where the loss or a gradient is not finite, no
-    /// weight and no momentum changes, and what is returned is not finite either.
+    /// state changes, and what is returned is not finite either.
     fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32;
 
     /// The stable name of the first thing that is not finite when the step runs whose arguments these are; none where
-    /// all is. No weight and no momentum changes.
+    /// all is. No state changes.
     fn first_not_finite(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> Option<String>;
 
     /// The logits of the test-time network, N x classes.

@@ -65,15 +65,7 @@ pub(super) fn kind(op: &Op) -> Kind {
         Op::SumChannel | Op::ChannelMean | Op::ChannelVariance | Op::BatchNormToScale { .. } => Kind::OverBatch,
         Op::Running { .. } => Kind::Channel,
         Op::CrossEntropy { .. } | Op::CrossEntropyBack { .. } => Kind::Loss,
-        Op::Accumulate { .. }
-        | Op::SquaredNorm
-        | Op::Clip { .. }
-        | Op::SgdMomentum { .. }
-        | Op::SgdStep { .. }
-        | Op::Moment { .. }
-        | Op::AdamStep { .. }
-        | Op::Average { .. }
-        | Op::Hold { .. } => Kind::Update,
+        Op::Update(_) => Kind::Update,
         Op::Output(_) => Kind::Output,
     }
 }

@@ -184,15 +184,7 @@ impl Expressions<'_> {
             | Op::Running { .. }
             | Op::CrossEntropy { .. }
             | Op::CrossEntropyBack { .. }
-            | Op::Accumulate { .. }
-            | Op::SquaredNorm
-            | Op::Clip { .. }
-            | Op::SgdMomentum { .. }
-            | Op::SgdStep { .. }
-            | Op::Moment { .. }
-            | Op::AdamStep { .. }
-            | Op::Average { .. }
-            | Op::Hold { .. }
+            | Op::Update(_)
             | Op::Output(_)) => unreachable!("{op:?} has a buffer, or a piece of its own"),
         }
     }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::op::{ConvGeometry, Op};
-use crate::graph::{Graph, NodeId, Phase};
+use crate::graph::op::{ConvGeometry, Op, UpdateOp};
+use crate::graph::{Graph, NodeId};
 use crate::kernel::{Size, Sizes};
 use crate::net::recipe::Memory;
 use crate::net::{Path, Role};
@@ -26,7 +26,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Treatment {
     /// Its operations in their order; none where it leaves the parameter alone.
-    ops: Vec<Op>,
+    ops: Vec<UpdateOp>,
     /// What it keeps.
     memories: Vec<Memory>,
     /// Whether it is a running statistic, which the forward pass itself moves.
@@ -107,8 +107,8 @@ fn treatments(graph: &Graph) -> BTreeMap<Path, Treatment> {
         let node = graph.node(id);
         match &node.op {
             Op::Memory { memory, path } => all.entry(path.clone()).or_default().memories.push(*memory),
-            Op::Rate | Op::SquaredNorm | Op::Output(_) => {}
-            op if node.phase == Phase::Update => all.entry(node.layer.clone()).or_default().ops.push(op.clone()),
+            Op::Update(UpdateOp::SquaredNorm) => {}
+            Op::Update(op) => all.entry(node.layer.clone()).or_default().ops.push(op.clone()),
             _ => {}
         }
     }

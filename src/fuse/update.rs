@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::persistent::Group;
 use super::piece::Open;
 use super::schedule::{KERNELS, Schedule, Views};
-use crate::graph::op::{Op, Output};
+use crate::graph::op::{Op, Output, UpdateOp};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{
     Axis, BLOCK, Binary, BufferId, Domain, Expr, MapBuilder, Param, Place, Size, Target, Unary, Value, When,
@@ -62,7 +62,7 @@ impl<'a> Schedule<'a> {
     /// The square of the norm of all gradients, in each of sixteen lanes, where something asks for it.
     fn norm(&mut self, groups: &[(usize, &Group, Views)]) -> Option<BufferId> {
         let graph = self.graph;
-        let clips = |id: &NodeId| matches!(graph.node(*id).op, Op::SquaredNorm);
+        let clips = |id: &NodeId| graph.node(*id).op == Op::Update(UpdateOp::SquaredNorm);
         graph.nodes().iter().find(|id| clips(id))?;
         let mut sums = Vec::new();
         for (number, group, views) in groups.iter().filter(|(_, _, views)| views.gradients.is_some()) {
@@ -181,7 +181,7 @@ impl Step<'_> {
         value
     }
 
-    /// A row an operation of the optimizer.
+    /// What a node of the update comes to.
     fn computed(&mut self, id: NodeId) -> Value {
         let graph = self.graph;
         let inputs = graph.inputs(id);
@@ -192,8 +192,16 @@ impl Step<'_> {
                 self.map.load(buffer, Place::Flat)
             }
             Op::Rate => self.map.push(Expr::Param(Param::Rate)),
+            Op::Update(op) => self.stepped(op, &inputs),
+            op => unreachable!("{op:?} is read by no optimizer"),
+        }
+    }
+
+    /// A row an operation of the optimizer.
+    fn stepped(&mut self, op: &UpdateOp, inputs: &[NodeId]) -> Value {
+        match op {
             // gathered + g / every, or g / every
-            Op::Accumulate { every } => {
+            UpdateOp::Accumulate { every } => {
                 let (gathered, gradient) = (self.value(inputs[0]), self.value(inputs[1]));
                 let share = self.map.constant(f64::from(*every));
                 let share = self.map.div(gradient, share);
@@ -202,7 +210,7 @@ impl Step<'_> {
                 self.map.push(Expr::Select { cond: begins, then: share, otherwise: sum })
             }
             // g min(1, norm / sqrt(sum)), so that a sum that is not a number stays one
-            Op::Clip { norm } => {
+            UpdateOp::Clip { norm } => {
                 let gradient = self.value(inputs[0]);
                 let sum = self.map.load(self.norm.expect("clipping has a norm"), Place::Channel);
                 let root = self.map.unary(Unary::Sqrt, sum);
@@ -213,14 +221,14 @@ impl Step<'_> {
                 self.map.mul(gradient, factor)
             }
             // mu v + (g + decay w)
-            Op::SgdMomentum { momentum, decay } => {
+            UpdateOp::SgdMomentum { momentum, decay } => {
                 let gradient = self.decayed(inputs[0], inputs[1], *decay);
                 let (mu, old) = (self.map.constant(*momentum), self.value(inputs[2]));
                 let kept = self.map.mul(mu, old);
                 self.map.add(kept, gradient)
             }
             // w - rate v, or w - rate ((g + decay w) + mu v)
-            Op::SgdStep { momentum, decay, nesterov } => {
+            UpdateOp::SgdStep { momentum, decay, nesterov } => {
                 let mut direction = self.value(inputs[2]);
                 if *nesterov {
                     let gradient = self.decayed(inputs[0], inputs[1], *decay);
@@ -231,7 +239,7 @@ impl Step<'_> {
                 self.moved(inputs[0], inputs[3], direction)
             }
             // beta m + (1 - beta) g, or g^2
-            Op::Moment { beta, square } => {
+            UpdateOp::Moment { beta, square } => {
                 let (old, gradient) = (self.value(inputs[0]), self.value(inputs[1]));
                 let new = if *square { self.map.mul(gradient, gradient) } else { gradient };
                 let beta_value = self.map.constant(*beta);
@@ -240,7 +248,7 @@ impl Step<'_> {
                 self.map.add(kept, added)
             }
             // w - rate (m a / (sqrt(v b) + eps) + decay w)
-            Op::AdamStep { beta1, beta2, eps, decay, every } => {
+            UpdateOp::AdamStep { beta1, beta2, eps, decay, every } => {
                 let every = Every(*every);
                 let [m, v] = [(1, beta1), (2, beta2)].map(|(i, beta)| {
                     let correction = self.map.push(Expr::Param(Param::Correction { beta: *beta, every }));
@@ -255,7 +263,7 @@ impl Step<'_> {
                 self.moved(inputs[0], inputs[3], direction)
             }
             // d a + (1 - d) w
-            Op::Average { decay, every } => {
+            UpdateOp::Average { decay, every } => {
                 let (old, new) = (self.value(inputs[0]), self.value(inputs[1]));
                 let d = self.map.push(Expr::Param(Param::Averaging { decay: *decay, every: Every(*every) }));
                 let one = self.map.constant(1.0);
@@ -263,12 +271,12 @@ impl Step<'_> {
                 let (kept, added) = (self.map.mul(d, old), self.map.mul(rest, new));
                 self.map.add(kept, added)
             }
-            Op::Hold { every } => {
+            UpdateOp::Hold { every } => {
                 let (then, otherwise) = (self.value(inputs[0]), self.value(inputs[1]));
                 let cond = self.map.push(Expr::Param(Param::Ends(Every(*every))));
                 self.map.push(Expr::Select { cond, then, otherwise })
             }
-            op => unreachable!("{op:?} is no operation of an optimizer"),
+            UpdateOp::SquaredNorm => unreachable!("the norm has kernels of its own"),
         }
     }
 

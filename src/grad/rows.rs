@@ -136,15 +136,7 @@ impl Walk<'_> {
             | Op::CrossEntropyBack { .. }
             | Op::Running { .. }
             | Op::Gated { .. }
-            | Op::Accumulate { .. }
-            | Op::SquaredNorm
-            | Op::Clip { .. }
-            | Op::SgdMomentum { .. }
-            | Op::SgdStep { .. }
-            | Op::Moment { .. }
-            | Op::AdamStep { .. }
-            | Op::Average { .. }
-            | Op::Hold { .. }
+            | Op::Update(_)
             | Op::Output(_) => unreachable!("{} has no derivative", self.graph.node(node).op),
         }
     }

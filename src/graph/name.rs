@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::op::Op;
+use super::op::{Op, UpdateOp};
 use super::{Graph, Node, NodeId, Phase};
 
 /// Every node's name; where a layer has several nodes for one part, the later ones are counted.
@@ -54,13 +54,16 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         Op::Scale(_) | Op::ScaleConst { .. } => "/factor",
         Op::Gated { .. } => "/gated",
         Op::SumPixels => "/pixels",
-        Op::Accumulate { .. } => "/gathered",
-        Op::SquaredNorm => "/squared_norm",
-        Op::Clip { .. } => "/clipped",
-        Op::SgdMomentum { .. } | Op::Moment { square: false, .. } => "/momentum",
-        Op::Moment { square: true, .. } => "/square",
-        Op::Average { .. } => "/average",
-        Op::Hold { .. } => "/held",
+        Op::Update(op) => match op {
+            UpdateOp::Accumulate { .. } => "/gathered",
+            UpdateOp::SquaredNorm => "/squared_norm",
+            UpdateOp::Clip { .. } => "/clipped",
+            UpdateOp::SgdMomentum { .. } | UpdateOp::Moment { square: false, .. } => "/momentum",
+            UpdateOp::Moment { square: true, .. } => "/square",
+            UpdateOp::Average { .. } => "/average",
+            UpdateOp::Hold { .. } => "/held",
+            UpdateOp::SgdStep { .. } | UpdateOp::AdamStep { .. } => "",
+        },
         // Backward, a sum of what several readers send back.
         Op::Add if phase == Phase::Backward => "/sum",
         Op::Image
@@ -96,8 +99,6 @@ fn part(op: &Op, phase: Phase) -> &'static str {
         | Op::Reshape { .. }
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyBack { .. }
-        | Op::SgdStep { .. }
-        | Op::AdamStep { .. }
         | Op::Output(_) => "",
     }
 }

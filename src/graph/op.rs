@@ -317,7 +317,17 @@ pub enum Op {
         smoothing: f64,
     },
 
-    // Update. A group is `every` steps, counted from the first one.
+    /// What the optimizer does.
+    Update(UpdateOp),
+
+    /// (x): x, handed out under a name.
+    Output(Output),
+}
+
+/// An operation of the optimizer; nothing is differentiated through it. A group is `every` steps, counted from the first
+/// one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateOp {
     /// (gathered, gradient, clock): the mean of the group's gradients so far: gathered + gradient / every, gathered
     /// counting as 0 in the first step of a group.
     Accumulate {
@@ -382,7 +392,4 @@ pub enum Op {
         /// Steps of a group.
         every: u32,
     },
-
-    /// (x): x, handed out under a name.
-    Output(Output),
 }

@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use super::op::{ConvGeometry, GateRef, Op, Output, Type};
+use super::op::{ConvGeometry, GateRef, Op, Output, Type, UpdateOp};
 use super::{Graph, Node, NodeId, Phase};
 use crate::net::recipe::Memory;
 use crate::net::{Activation, Role, Window};
@@ -156,23 +156,31 @@ impl fmt::Display for Op {
             Op::Reshape { .. } => f.write_str("Reshape"),
             Op::CrossEntropy { smoothing } => write!(f, "CrossEntropy smoothing {smoothing}"),
             Op::CrossEntropyBack { smoothing } => write!(f, "CrossEntropyBack smoothing {smoothing}"),
-            Op::Accumulate { every } => write!(f, "Accumulate every {every}"),
-            Op::SquaredNorm => f.write_str("SquaredNorm"),
-            Op::Clip { norm } => write!(f, "Clip norm {norm}"),
-            Op::SgdMomentum { momentum, decay } => write!(f, "SgdMomentum momentum {momentum} decay {decay}"),
-            Op::SgdStep { momentum, decay, nesterov: true } => {
+            Op::Update(op) => op.fmt(f),
+            Op::Output(_) => f.write_str("Output"),
+        }
+    }
+}
+
+impl fmt::Display for UpdateOp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpdateOp::Accumulate { every } => write!(f, "Accumulate every {every}"),
+            UpdateOp::SquaredNorm => f.write_str("SquaredNorm"),
+            UpdateOp::Clip { norm } => write!(f, "Clip norm {norm}"),
+            UpdateOp::SgdMomentum { momentum, decay } => write!(f, "SgdMomentum momentum {momentum} decay {decay}"),
+            UpdateOp::SgdStep { momentum, decay, nesterov: true } => {
                 write!(f, "SgdStep nesterov momentum {momentum} decay {decay}")
             }
-            Op::SgdStep { nesterov: false, .. } => f.write_str("SgdStep"),
-            Op::Moment { beta, square: false } => write!(f, "Moment beta {beta}"),
-            Op::Moment { beta, square: true } => write!(f, "Moment of squares beta {beta}"),
-            Op::AdamStep { beta1, beta2, eps, decay, every } => {
+            UpdateOp::SgdStep { nesterov: false, .. } => f.write_str("SgdStep"),
+            UpdateOp::Moment { beta, square: false } => write!(f, "Moment beta {beta}"),
+            UpdateOp::Moment { beta, square: true } => write!(f, "Moment of squares beta {beta}"),
+            UpdateOp::AdamStep { beta1, beta2, eps, decay, every } => {
                 write!(f, "AdamStep betas {beta1} {beta2} eps {eps} decay {decay}")?;
                 grouped(f, *every)
             }
-            Op::Average { decay, every } => write!(f, "Average decay {decay}").and_then(|()| grouped(f, *every)),
-            Op::Hold { every } => f.write_str("Hold").and_then(|()| grouped(f, *every)),
-            Op::Output(_) => f.write_str("Output"),
+            UpdateOp::Average { decay, every } => write!(f, "Average decay {decay}").and_then(|()| grouped(f, *every)),
+            UpdateOp::Hold { every } => f.write_str("Hold").and_then(|()| grouped(f, *every)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The type of what an operation puts out, from the types of what it reads.
 
 use super::MAX_INPUTS;
-use super::op::{ConvGeometry, Op, Type};
+use super::op::{ConvGeometry, Op, Type, UpdateOp};
 use crate::net::Window;
 
 /// The type that follows, or what does not fit.
@@ -77,21 +77,7 @@ pub(super) fn infer(op: &Op, inputs: &[&Type]) -> Result<Type, String> {
 
         Op::CrossEntropy { .. } => same_as_first(inputs[1]).and(vector(inputs[0])).map(|_| Type::scalar())?,
         Op::CrossEntropyBack { .. } => same_as_first(inputs[1]).and(vector(inputs[0]))?,
-        Op::Accumulate { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2]))?,
-        Op::SquaredNorm => Type::scalar(),
-        Op::Clip { .. } => {
-            inputs[1..].iter().try_for_each(|ty| equal(ty, &Type::scalar()).map(|_| ()))?;
-            expect(inputs.len() > 1, "a norm is missing").map(|()| inputs[0].clone())?
-        }
-        Op::SgdMomentum { .. } => weights_alike(&inputs[..3])?,
-        Op::SgdStep { .. } => equal(inputs[3], &Type::scalar()).and(weights_alike(&inputs[..3]))?,
-
-        Op::Moment { .. } => weights_alike(&inputs[..2])?,
-        Op::AdamStep { .. } => {
-            equal(inputs[3], &Type::scalar()).and(clock(inputs[4])).and(weights_alike(&inputs[..3]))?
-        }
-        Op::Average { .. } | Op::Hold { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2]))?,
-
+        Op::Update(op) => update(op, inputs)?,
         Op::Output(_) => inputs[0].clone(),
     })
 }
@@ -136,14 +122,41 @@ fn arity(op: &Op) -> Option<usize> {
         | Op::Mul
         | Op::MaxPoolBack(_)
         | Op::CrossEntropy { .. }
-        | Op::CrossEntropyBack { .. }
-        | Op::Moment { .. } => 2,
-        Op::Running { .. } | Op::Accumulate { .. } | Op::SgdMomentum { .. } | Op::Average { .. } | Op::Hold { .. } => 3,
-        Op::BatchNormToScale { .. } | Op::SgdStep { .. } => 4,
-        Op::BatchNorm { .. } | Op::AdamStep { .. } => 5,
+        | Op::CrossEntropyBack { .. } => 2,
+        Op::Running { .. } => 3,
+        Op::BatchNormToScale { .. } => 4,
+        Op::BatchNorm { .. } => 5,
         Op::BatchNormToInput { .. } => 7,
-        Op::Concat | Op::SquaredNorm | Op::Clip { .. } => return None,
+        Op::Concat => return None,
+        Op::Update(op) => match op {
+            UpdateOp::Moment { .. } => 2,
+            UpdateOp::Accumulate { .. }
+            | UpdateOp::SgdMomentum { .. }
+            | UpdateOp::Average { .. }
+            | UpdateOp::Hold { .. } => 3,
+            UpdateOp::SgdStep { .. } => 4,
+            UpdateOp::AdamStep { .. } => 5,
+            UpdateOp::SquaredNorm | UpdateOp::Clip { .. } => return None,
+        },
     })
+}
+
+fn update(op: &UpdateOp, inputs: &[&Type]) -> Result<Type, String> {
+    match op {
+        UpdateOp::Accumulate { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2])),
+        UpdateOp::SquaredNorm => Ok(Type::scalar()),
+        UpdateOp::Clip { .. } => {
+            inputs[1..].iter().try_for_each(|ty| equal(ty, &Type::scalar()).map(|_| ()))?;
+            expect(inputs.len() > 1, "a norm is missing").map(|()| inputs[0].clone())
+        }
+        UpdateOp::SgdMomentum { .. } => weights_alike(&inputs[..3]),
+        UpdateOp::SgdStep { .. } => equal(inputs[3], &Type::scalar()).and(weights_alike(&inputs[..3])),
+        UpdateOp::Moment { .. } => weights_alike(&inputs[..2]),
+        UpdateOp::AdamStep { .. } => {
+            equal(inputs[3], &Type::scalar()).and(clock(inputs[4])).and(weights_alike(&inputs[..3]))
+        }
+        UpdateOp::Average { .. } | UpdateOp::Hold { .. } => clock(inputs[2]).and(weights_alike(&inputs[..2])),
+    }
 }
 
 fn conv(g: ConvGeometry, inputs: &[&Type]) -> Result<Type, String> {

@@ -3,7 +3,8 @@
 //! Everything a step touches has its place before the first step: what outlives a step at the front, the same in
 //! every plan of a network, then what a step computes, where buffers whose lifetimes do not meet share their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::{Contraction, Draw, Expr, Map, Param, When, all_among, contraction::Sizes, padded};
 use crate::net::Path;
@@ -216,6 +217,16 @@ impl Plan {
             written.any(|a| kept.iter().any(|b| a.start < b.end && b.start < a.end))
         };
         self.kernels.iter().position(changes).unwrap_or(self.kernels.len())
+    }
+
+    /// Where the states lie that kernels before the [optimizer's](Self::update) change: running statistics.
+    pub fn moved(&self) -> Vec<Range<usize>> {
+        let written: BTreeSet<BufferId> = self.kernels[..self.update()].iter().flat_map(Kernel::writes).collect();
+        let states = self.slots.iter().filter(|(slot, id)| matches!(slot, Slot::Parameter(_)) && written.contains(id));
+        states
+            .map(|(_, id)| self.buffer(*id))
+            .map(|buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch))
+            .collect()
     }
 
     /// A buffer.

@@ -94,15 +94,7 @@ fn zero(op: &Op, inputs: &[&[GateRef]]) -> Vec<GateRef> {
         | Op::Running { .. }
         | Op::CrossEntropy { .. }
         | Op::CrossEntropyBack { .. }
-        | Op::Accumulate { .. }
-        | Op::SquaredNorm
-        | Op::Clip { .. }
-        | Op::SgdMomentum { .. }
-        | Op::SgdStep { .. }
-        | Op::Moment { .. }
-        | Op::AdamStep { .. }
-        | Op::Average { .. }
-        | Op::Hold { .. }
+        | Op::Update(_)
         | Op::Output(_) => Vec::new(),
         // Sources.
         Op::Image | Op::Target | Op::Clock | Op::Rate | Op::Parameter { .. } | Op::Memory { .. } => Vec::new(),

@@ -1,6 +1,6 @@
 //! The optimizer as operations: accumulation, clipping, the step, the moving average.
 
-use crate::graph::op::{Op, Output, Type};
+use crate::graph::op::{Op, Output, Type, UpdateOp};
 use crate::graph::{Compiler, Graph, LuminalGraph, MAX_INPUTS, NodeId, Phase, ToIdsMut};
 use crate::net::recipe::{Memory, Optimizer, UpdateRule};
 use crate::net::{Path, Role};
@@ -41,10 +41,12 @@ fn update(graph: &mut Graph, optimizer: &Optimizer) {
     }
     if let Some(norm) = optimizer.clip {
         let gradients: Vec<NodeId> = trained.iter().map(|one| one.gradient).collect();
-        let square = |some: &[NodeId]| graph.add_in(Phase::Update, Op::SquaredNorm, some, Path::root(), None);
+        let square =
+            |some: &[NodeId]| graph.add_in(Phase::Update, Op::Update(UpdateOp::SquaredNorm), some, Path::root(), None);
         let squares: Vec<NodeId> = gradients.chunks(MAX_INPUTS).map(square).collect();
         for one in &mut trained {
-            one.gradient = one.add(graph, Op::Clip { norm }, &[&[one.gradient], &squares[..]].concat());
+            one.gradient =
+                one.add(graph, Op::Update(UpdateOp::Clip { norm }), &[&[one.gradient], &squares[..]].concat());
         }
     }
     let mut values: Vec<(NodeId, Path, Option<Span>)> = statistics(graph);
@@ -76,7 +78,7 @@ impl Trained {
     /// The mean of the group's gradients so far.
     fn gathered(&self, graph: &mut Graph, every: u32) -> NodeId {
         let (old, clock) = (self.memory(graph, Memory::Gathered), super::clock(graph));
-        let new = self.add(graph, Op::Accumulate { every }, &[old, self.gradient, clock]);
+        let new = self.add(graph, Op::Update(UpdateOp::Accumulate { every }), &[old, self.gradient, clock]);
         self.keep(graph, Memory::Gathered, new);
         new
     }
@@ -87,7 +89,7 @@ impl Trained {
             return new;
         }
         let clock = super::clock(graph);
-        self.add(graph, Op::Hold { every }, &[new, old, clock])
+        self.add(graph, Op::Update(UpdateOp::Hold { every }), &[new, old, clock])
     }
 
     /// The weight after the update that this step would make; moments are kept.
@@ -97,21 +99,31 @@ impl Trained {
         let old = self.memory(graph, Memory::Momentum);
         match optimizer.rule {
             UpdateRule::Sgd { momentum, nesterov } => {
-                let new = self.add(graph, Op::SgdMomentum { momentum, decay }, &[weight, gradient, old]);
+                let new =
+                    self.add(graph, Op::Update(UpdateOp::SgdMomentum { momentum, decay }), &[weight, gradient, old]);
                 let kept = self.held(graph, every, new, old);
                 self.keep(graph, Memory::Momentum, kept);
-                self.add(graph, Op::SgdStep { momentum, decay, nesterov }, &[weight, gradient, new, rate])
+                self.add(
+                    graph,
+                    Op::Update(UpdateOp::SgdStep { momentum, decay, nesterov }),
+                    &[weight, gradient, new, rate],
+                )
             }
             UpdateRule::AdamW { beta1, beta2, eps } => {
-                let first = self.add(graph, Op::Moment { beta: beta1, square: false }, &[old, gradient]);
+                let first =
+                    self.add(graph, Op::Update(UpdateOp::Moment { beta: beta1, square: false }), &[old, gradient]);
                 let old_square = self.memory(graph, Memory::Square);
-                let second = self.add(graph, Op::Moment { beta: beta2, square: true }, &[old_square, gradient]);
+                let second = self.add(
+                    graph,
+                    Op::Update(UpdateOp::Moment { beta: beta2, square: true }),
+                    &[old_square, gradient],
+                );
                 for (memory, new, old) in [(Memory::Momentum, first, old), (Memory::Square, second, old_square)] {
                     let kept = self.held(graph, every, new, old);
                     self.keep(graph, memory, kept);
                 }
                 let clock = super::clock(graph);
-                let step = Op::AdamStep { beta1, beta2, eps, decay, every };
+                let step = Op::Update(UpdateOp::AdamStep { beta1, beta2, eps, decay, every });
                 self.add(graph, step, &[weight, first, second, rate, clock])
             }
         }
@@ -122,9 +134,9 @@ impl Trained {
 fn average(graph: &mut Graph, decay: f64, every: u32, (new, path, span): (NodeId, Path, Option<Span>)) {
     let (old, clock) = (source(graph, Memory::Average, new, &path, span), super::clock(graph));
     let mut add = |op, inputs: &[NodeId]| graph.add_in(Phase::Update, op, inputs, path.clone(), span);
-    let mut value = add(Op::Average { decay, every }, &[old, new, clock]);
+    let mut value = add(Op::Update(UpdateOp::Average { decay, every }), &[old, new, clock]);
     if every > 1 {
-        value = add(Op::Hold { every }, &[value, old, clock]);
+        value = add(Op::Update(UpdateOp::Hold { every }), &[value, old, clock]);
     }
     add(Op::Output(Output::Memory(Memory::Average, path.clone())), &[value]);
 }

@@ -116,6 +116,11 @@ fn rank(logits: &[f32], class: usize) -> usize {
     logits.iter().enumerate().filter(before).count()
 }
 
+/// The share that softmax(logits) gives a class.
+pub fn share(logits: &[f32], class: usize) -> f64 {
+    float::exp(-cross_entropy(logits, class))
+}
+
 /// - log softmax(logits) of one class, shifted by the largest logit so that nothing overflows.
 fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let top = f64::from(logits[largest(logits)]);

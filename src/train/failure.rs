@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::diag::{Failure, codes};
 
 /// A file or folder that cannot be written.
-pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         codes::CANNOT_WRITE,
         format!("{} cannot be written: {error}", path.display()),
-        "make room or change permissions there, or name another folder with --out",
+        "make room or change permissions there, or name another place",
     )
 }
 

@@ -4,8 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Checkpoints;
 use super::failure::cannot_write;
+use super::{Checkpoints, Metrics};
 use crate::diag::{Failure, codes};
 
 /// Where a run writes: its program, its checkpoints, its metrics.
@@ -130,5 +130,19 @@ impl RunFolder {
     /// A row an epoch.
     pub fn metrics(&self) -> PathBuf {
         self.path.join(Self::METRICS)
+    }
+
+    /// The rows of [`metrics`](Self::metrics).
+    ///
+    /// # Errors
+    /// A file that is missing or damaged.
+    pub fn read_metrics(&self) -> Result<Metrics, Failure> {
+        let path = self.metrics();
+        let cannot = |what: String| {
+            let message = format!("{} cannot be read: {what}", path.display());
+            Failure::new(codes::CANNOT_READ, message, "name the folder of a run, as `sdc train` prints it")
+        };
+        let text = fs::read_to_string(&path).map_err(|e| cannot(e.to_string()))?;
+        text.parse().map_err(cannot)
     }
 }

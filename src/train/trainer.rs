@@ -56,10 +56,25 @@ pub enum Asked {
     Stop,
 }
 
+/// What a run spends its time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// A batch that is not ready.
+    Waiting,
+    /// Steps.
+    Steps,
+    /// Images that are tested.
+    Tests,
+    /// Checkpoints and metrics.
+    Saving,
+}
+
 /// Sees a run as it goes, and may ask for something. The clock and the signals are the observer's.
 pub trait Observer {
     /// What is wanted; asked before each step and after each image that is tested.
     fn asked(&mut self) -> Asked;
+    /// The run turns to another kind of work; told before it.
+    fn turns_to(&mut self, work: Work);
     /// A step was done.
     fn step(&mut self, report: &StepReport);
     /// An epoch is over.
@@ -154,6 +169,7 @@ impl<'a> Trainer<'a> {
         let program = folder.program();
         replace_text(self.disk, &program, self.job.program).map_err(|e| cannot_write(&program, &e))?;
         let mut files = Files { metrics: folder.metrics(), checkpoints: folder.checkpoints() };
+        observer.turns_to(Work::Saving);
         self.checkpoint(&mut files)?;
         let Job { recipe, data, .. } = self.job;
         let ended = std::thread::scope(|scope| {
@@ -197,7 +213,9 @@ impl<'a> Trainer<'a> {
         let Job { recipe, .. } = self.job;
         let step = self.progress.step;
         let epoch = (step / self.steps_per_epoch) as usize + 1;
+        observer.turns_to(Work::Waiting);
         let Batch { images, targets, labels } = feed.take()?.expect("a feed holds the batch of every step");
+        observer.turns_to(Work::Steps);
         let rate = recipe.rate(step, self.steps_per_epoch);
         let loss = self.engine.train_step(&images, &targets, recipe.seed, step as u32, rate as f32);
         if !loss.is_finite() {
@@ -215,6 +233,7 @@ impl<'a> Trainer<'a> {
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<Option<EpochMetrics>, Failure> {
         let Job { recipe, data, .. } = self.job;
         let Progress { step, loss_sum, images, .. } = self.progress;
+        observer.turns_to(Work::Tests);
         let mut go_on = || observer.asked() != Asked::Stop;
         let scores = averaged(self.engine, self.job.network, |engine| {
             let mut score = |images| evaluate(engine, images, recipe.batch, &mut go_on);
@@ -242,6 +261,7 @@ impl<'a> Trainer<'a> {
         if self.saved == Some((self.progress.step, self.progress.images)) {
             return Ok(());
         }
+        observer.turns_to(Work::Saving);
         match self.checkpoint(files) {
             Err(failure) if failure.code != codes::NOT_FINITE => {
                 observer.unsaved(&failure);

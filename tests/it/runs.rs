@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use sdc::net::recipe::{Data, DataSet};
+
 const PROGRAM: &str = "use std.regularizers.{shakedrop}
 block b { residual { branch { conv3x3(4); bn } } }
 model M { input image[1, 8, 8]; net { conv3x3(4); b; b; global_avg_pool; linear(10) }; place shakedrop(0.5) on residuals }
@@ -137,6 +139,8 @@ fn runs_are_listed_tested_and_extended() {
     let row_sum =
         |row: &serde_json::Value| row.as_array().expect("a row").iter().filter_map(|n| n.as_u64()).sum::<u64>();
     assert_eq!(scored["confusion"].as_array().expect("rows").iter().map(row_sum).sum::<u64>(), 299);
+    let log = fs::read_to_string(home.path("run/log.txt")).expect("it is written");
+    assert!(log.contains("steps ") && log.contains("waiting for data "), "{log}");
     let best = well(&["eval", &run, "--checkpoint", "best"]);
     assert!(best.starts_with("after step ") && best.lines().count() == 13, "{best}");
 
@@ -151,7 +155,13 @@ fn runs_are_listed_tested_and_extended() {
     });
     assert_eq!(right.count() as f64 / 299.0, accuracy);
 
-    well(&["train", "--resume", &run, "--epochs", "6"]);
+    let held = done(&["predict", &run, "--data", "validation"]);
+    assert!(String::from_utf8_lossy(&held.stderr).contains("holds no images back"), "{held:?}");
+
+    let said = well(&["train", "--resume", &run, "--epochs", "6", "--json"]);
+    let end: serde_json::Value = serde_json::from_str(said.lines().last().expect("an end")).expect("JSON");
+    assert_eq!(end["event"], "end");
+    assert!(end["seconds"]["steps"].as_f64() > Some(0.0) && end["seconds"]["waiting"].is_f64(), "{end}");
     list("finished");
     assert!(left(&home.path("run"))[0] == home.whole()[0], "as if it had been planned for six epochs from the start");
 }
@@ -206,4 +216,96 @@ fn a_run_that_gathers_and_averages_resumes_to_the_same_bits() {
         assert!(said.contains("the best by validation"), "{said}");
         assert!(left(steps) == wanted, "stopped after step {steps}");
     }
+    let held = well(&["predict", &home.text("whole"), "--data", "validation", "--csv"]);
+    assert_eq!(held.lines().count(), 1001);
+}
+
+/// A grey or coloured PNG, each pixel `side` times as wide and high.
+fn write_png(path: &Path, grey: &[u8], width: usize, side: usize, colour: bool) {
+    let rows = grey.chunks_exact(width).flat_map(|row| std::iter::repeat_n(row, side));
+    let pixels = rows.flat_map(|row| row.iter().flat_map(|v| std::iter::repeat_n(*v, side)));
+    let bytes: Vec<u8> = pixels.flat_map(|v| std::iter::repeat_n(v, if colour { 3 } else { 1 })).collect();
+    let file = fs::File::create(path).expect("a file is made");
+    let mut encoder = png::Encoder::new(file, (side * width) as u32, (side * grey.len() / width) as u32);
+    encoder.set_color(if colour { png::ColorType::Rgb } else { png::ColorType::Grayscale });
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&bytes));
+    written.expect("the image is written");
+}
+
+/// The test images as files are what the test images are; others are brought to their size and to grey.
+#[test]
+fn image_files_are_classified() {
+    let home = Home::new();
+    let run = home.text("run");
+    well(&["train", &home.text("m.sd"), "--epochs", "1", "--out", &run, "--quiet"]);
+    let test = sdc::data::load(&Data::plain(DataSet::Digits), 0).expect("in the binary").test;
+    let files: Vec<String> = (0..20).map(|i| home.text(&format!("digit {i}.png"))).collect();
+    for (i, file) in files.iter().enumerate() {
+        // White is 16 in the set and 255 in a file.
+        let grey: Vec<u8> = test.pixels(i).iter().map(|v| (f32::from(*v) * 255.0 / 16.0).round() as u8).collect();
+        write_png(Path::new(file), &grey, 8, 1, i % 2 == 1);
+    }
+    let mut args = vec!["predict", &run, "--csv"];
+    args.extend(files.iter().map(String::as_str));
+    let (of_files, of_set) = (well(&args), well(&["predict", &run, "--csv"]));
+    assert!(of_files.starts_with("image,predicted,logit_0,"), "{of_files}");
+    let logits = |row: &str, from: usize| -> Vec<f32> {
+        row.split(',').skip(from).map(|cell| cell.parse().expect("a number")).collect()
+    };
+    assert_eq!(of_files.lines().count(), 21);
+    for (i, (file, set)) in of_files.lines().zip(of_set.lines()).skip(1).enumerate() {
+        assert!(file.starts_with(&files[i]), "{file}");
+        let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+        assert!(logits(file, 1).iter().zip(&logits(set, 2)).all(close), "{file}\n{set}");
+    }
+
+    let grey: Vec<u8> = (0..400).map(|i| (i % 256) as u8).collect();
+    write_png(&home.path("wide.png"), &grey, 40, 7, true);
+    let said = well(&["predict", &run, &home.text("wide.png")]);
+    assert!(said.contains("wide.png: class ") && said.trim_end().ends_with('%'), "{said}");
+    let text = done(&["predict", &run, &home.text("m.sd")]);
+    let said = String::from_utf8_lossy(&text.stderr).into_owned();
+    assert!(said.contains("m.sd cannot be read: it begins as neither JPEG nor PNG"), "{said}");
+    assert_eq!(text.status.code(), Some(1));
+    assert_eq!(done(&["predict", &run, &files[0], "--data", "test"]).status.code(), Some(2));
+}
+
+#[test]
+fn curves_of_runs_are_drawn_together() {
+    let home = Home::new();
+    let run = |name: &str, rows: &str| {
+        fs::create_dir(home.path(name)).expect("a folder");
+        let head = "epoch,step,rate,train_loss,test_loss,test_accuracy,validation_accuracy";
+        fs::write(home.path(name).join("metrics.csv"), format!("{head}\n{rows}")).expect("a file is written");
+        home.text(name)
+    };
+    let first = run("plain-1", "1,10,0.1,2.1,1.9,0.4,\n2,20,0.1,1.2,1.1,0.65,\n3,30,0.1,0.9,1.2,0.6,\n");
+    let second = run("shaken-2", "1,10,0.1,2.2,2,0.3,0.28\n2,20,0.1,1.7,1.3,0.5,0.51\n");
+    let svg = well(&["plot", &first, &second]);
+    for text in ["plain-1", "shaken-2", "65.00 % best (epoch 2), 60.00 % last (epoch 3)", "validation dotted", "epoch"]
+    {
+        assert!(svg.contains(text), "{text}: {svg}");
+    }
+    assert!(svg.contains("<polyline") && svg.contains("#0072B2") && svg.contains("#D55E00"), "a line a run");
+    assert!(!svg.contains(home.folder.path().to_str().expect("text")), "no path");
+
+    let picture = home.path("curves.PNG");
+    well(&["plot", &first, &second, "-o", picture.to_str().expect("text")]);
+    let file = std::io::BufReader::new(fs::File::open(&picture).expect("it is written"));
+    let mut reader = png::Decoder::new(file).read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+    reader.next_frame(&mut pixels).expect("a whole PNG");
+    let painted = |colour: [u8; 3]| pixels.chunks_exact(3).filter(|pixel| **pixel == colour).count();
+    assert_eq!(reader.info().width, 2160);
+    assert!(painted([0, 114, 178]) > 1000 && painted([213, 94, 0]) > 500, "a line a run");
+
+    let refused = |args: &[&str]| {
+        let out = done(args);
+        assert_eq!(out.status.code(), Some(1));
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    assert!(refused(&["plot", &first, "-o", "curves.gif"]).contains("neither .svg nor .png"));
+    assert!(refused(&["plot", &run("new-3", "")]).contains("has finished no epoch"));
+    assert!(refused(&["plot", &home.text("none")]).contains("metrics.csv cannot be read"));
 }

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // rim
     ("driver", BELOW_DRIVER),
     ("diagram", &["net"]),
+    ("plot", &["train"]),
     ("lsp", &["source", "diag", "syntax", "stdlib", "resolve", "typing", "docs", "net", "driver"]),
     ("snapshot", &["diag", "driver"]),
     ("bench", &["diag", "num", "net", "kernel", "data", "device", "train", "driver"]),
@@ -77,7 +78,7 @@ const BELOW_DRIVER: &[&str] = &[
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
     "source", "diag", "num", "disk", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
-    "train", "driver", "diagram", "lsp", "snapshot", "bench",
+    "train", "driver", "diagram", "plot", "lsp", "snapshot", "bench",
 ];
 
 /// Codes that no stage reports yet.

@@ -48,9 +48,10 @@ pub struct Args {
     /// Start from the weights of a checkpoint.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Write a checkpoint at least every so many seconds; there is one after each epoch in any case.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    save_every: u64,
+    /// Write a checkpoint at least every so many seconds; there is one after each epoch in any case [default: 60, or as
+    /// many as keep checkpoints under a hundredth of the time]
+    #[arg(long, value_name = "SECONDS")]
+    save_every: Option<u64>,
     /// Tell only what goes wrong.
     #[arg(long, conflicts_with = "json")]
     quiet: bool,
@@ -85,8 +86,8 @@ impl Args {
         }
     }
 
-    fn save_every(&self) -> Duration {
-        Duration::from_secs(self.save_every)
+    fn save_every(&self) -> Option<Duration> {
+        self.save_every.map(Duration::from_secs)
     }
 }
 

@@ -88,13 +88,16 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     let progress = trainer.progress();
     match &result {
         Ok(ended) => {
+            let seconds = watch.tell_time();
             watch.tell(&last_line(*ended, progress.step, &folder, &progress.metrics));
             let state = match ended {
                 Ended::Finished => "finished",
                 Ended::Stopped => "stopped",
             };
             let best = progress.metrics.best().map(|row| row.test_accuracy);
-            watch.object(&json!({ "event": "end", "state": state, "step": progress.step, "best_test_accuracy": best }));
+            watch.object(&json!({ "event": "end", "state": state, "step": progress.step, "best_test_accuracy": best,
+                "seconds": seconds,
+            }));
         }
         Err(failure) => watch.note(&failure.to_string()),
     }

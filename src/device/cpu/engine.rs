@@ -19,6 +19,8 @@ const SMALL: usize = 8 * 1024;
 pub struct CpuEngine {
     train: Option<Compiled>,
     test: Compiled,
+    /// The running statistics before a step that may not be finite.
+    statistics: Vec<f32>,
     arena: Arena,
     rooms: Arena,
     shared: Arena,
@@ -69,6 +71,8 @@ struct Compiled {
     plan: Plan,
     /// The first kernel of the optimizer; those before it leave weights and what is kept of them alone.
     update: usize,
+    /// What they change all the same: running statistics.
+    moved: Vec<Range<usize>>,
     /// The plan's numbers, in the order in which the code reads them.
     params: Vec<Param>,
     runs: Vec<Run>,
@@ -101,6 +105,7 @@ impl CpuEngine {
         CpuEngine {
             train: train.map(compile),
             test: compile(test),
+            statistics: vec![],
             arena: Arena::new(needs.arena),
             rooms: Arena::new(needs.room * pool.threads()),
             shared: Arena::new(needs.shared),
@@ -235,10 +240,12 @@ impl CpuEngine {
         let train = self.train.as_ref().expect("an engine made for training");
         let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
         let (step, all) = (Step { batch, seed, step, rate }, train.runs.len());
+        keep(&self.arena, &train.moved, &mut self.statistics);
         self.run(train, 0..train.update, &step, &mut at);
         let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
         let loss = self.arena.slice(loss.offset, 1)[0];
         if !loss.is_finite() || !self.gradients_are_finite(&train.plan) {
+            put_back(&mut self.arena, &train.moved, &self.statistics);
             return f32::NAN;
         }
         self.run(train, train.update..all, &step, &mut at);
@@ -266,13 +273,16 @@ impl Engine for CpuEngine {
         let train = self.train.as_ref().expect("an engine made for training");
         let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
         let step = Step { batch, seed, step, rate };
+        keep(&self.arena, &train.moved, &mut self.statistics);
         let bad = |number: usize| {
             let mut ran = false;
             self.run(train, number..number + 1, &step, |_| ran = true);
             let kernel = &train.plan.kernels[number];
             ran && kernel.writes().into_iter().any(|buffer| !self.is_finite(&train.plan, buffer, batch))
         };
-        (0..train.update).find(|number| bad(*number)).map(|number| train.plan.kernels[number].name().to_owned())
+        let found = (0..train.update).find(|number| bad(*number));
+        put_back(&mut self.arena, &train.moved, &self.statistics);
+        found.map(|number| train.plan.kernels[number].name().to_owned())
     }
 
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {
@@ -314,7 +324,7 @@ impl Compiled {
             next += 1;
             code.function(next - 1)
         };
-        let runs = plan
+        let runs: Vec<Run> = plan
             .kernels
             .iter()
             .map(|kernel| match &kernel.body {
@@ -322,12 +332,26 @@ impl Compiled {
                 Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        let runs: Vec<Run> = runs;
         let joined = join(&plan, |i| match &runs[i] {
             Run::Map { .. } => None,
             Run::Contraction(ready) => Some(ready),
         });
-        Compiled { runs, joined, _code: code, update: plan.update(), params, plan }
+        Compiled { runs, joined, _code: code, update: plan.update(), moved: plan.moved(), params, plan }
+    }
+}
+
+/// Copies parts of the arena.
+fn keep(arena: &Arena, parts: &[Range<usize>], kept: &mut Vec<f32>) {
+    kept.clear();
+    parts.iter().for_each(|part| kept.extend_from_slice(arena.slice(part.start, part.len())));
+}
+
+/// Puts the copies where they came from.
+fn put_back(arena: &mut Arena, parts: &[Range<usize>], mut kept: &[f32]) {
+    for part in parts {
+        let (values, rest) = kept.split_at(part.len());
+        arena.slice_mut(part.start, part.len()).copy_from_slice(values);
+        kept = rest;
     }
 }
 

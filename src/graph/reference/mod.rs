@@ -74,25 +74,7 @@ pub(super) fn evaluate(op: &Op, ty: &Type, inputs: &[&Array]) -> Array {
 
         Op::CrossEntropy { smoothing } => loss::cross_entropy(*smoothing, inputs[0], inputs[1], out),
         Op::CrossEntropyBack { smoothing } => loss::cross_entropy_back(*smoothing, inputs[0], inputs[1], out),
-        Op::Accumulate { every } => update::accumulate(*every, inputs, out),
-        Op::SquaredNorm => update::squared_norm(inputs, out),
-        Op::Clip { norm } => update::clip(*norm, inputs, out),
-        Op::Moment { beta, square } => update::moment(*beta, *square, inputs, out),
-        Op::AdamStep { beta1, beta2, eps, decay, every } => {
-            update::adam_step([*beta1, *beta2], *eps, *decay, *every, inputs, out);
-        }
-        Op::Average { decay, every } => update::average(*decay, *every, inputs, out),
-        Op::Hold { every } => update::hold(*every, inputs, out),
-        Op::SgdMomentum { momentum, decay } => {
-            element::map(&inputs[..3], out, |x| momentum * x[2] + x[1] + decay * x[0]);
-        }
-        Op::SgdStep { momentum, decay, nesterov } => {
-            let rate = inputs[3].values[0];
-            element::map(&inputs[..3], out, |x| {
-                let step = if *nesterov { x[1] + decay * x[0] + momentum * x[2] } else { x[2] };
-                x[0] - rate * step
-            });
-        }
+        Op::Update(op) => update::evaluate(op, inputs, out),
     }
     result
 }

@@ -1,0 +1,52 @@
+//! Image files of any kind and size, as the network of a data set sees that set's images.
+//!
+//! Those of `folder` are taken as its test images are. For the other sets the middle of the file's image that has the
+//! set's ratio of sides is brought to its size, colours to grey where the set is grey.
+
+use std::path::PathBuf;
+
+use super::augment::centre;
+use super::decode::decode;
+use super::resample::resample;
+use super::{Images, Pixels, cifar, digits, folder, mnist, synthetic};
+use crate::diag::Failure;
+use crate::net::recipe::DataSet;
+
+/// The images in some files, all under label 0.
+///
+/// # Errors
+/// A file that cannot be read, is damaged, or is no JPEG or PNG.
+pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Result<Images, Failure> {
+    let (none, white) = match set {
+        DataSet::Digits => (digits::none(), digits::WHITE),
+        DataSet::Mnist { .. } => (mnist::none(), u8::MAX),
+        DataSet::Cifar10 { .. } => (cifar::CIFAR10.none(), u8::MAX),
+        DataSet::Cifar100 { .. } => (cifar::CIFAR100.none(), u8::MAX),
+        DataSet::Folder { shape, classes, .. } => (folder::none(*shape, *classes), u8::MAX),
+        DataSet::Synthetic { shape, classes, .. } => (synthetic::none(*shape, *classes), u8::MAX),
+    };
+    let shape = none.shape;
+    let pixels = match none.pixels {
+        Pixels::Files(_) => Pixels::Files(files.to_vec()),
+        Pixels::Held(mut pixels) => {
+            let (size, mut image) = ([shape.height, shape.width], vec![0.0; shape.elements()]);
+            for file in files {
+                let raster = decode(file, shape.channels)?;
+                resample(&raster, centre([raster.height, raster.width], size, 1.0), size, &mut image);
+                let byte = |v: &f32| (v * f32::from(white) / 255.0).round() as u8;
+                pixels.extend(image.iter().map(byte));
+            }
+            Pixels::Held(pixels)
+        }
+    };
+    Ok(Images { pixels, labels: vec![0; files.len()], ..none })
+}
+
+/// What the classes of a data set are called; none where they have numbers alone.
+pub fn class_names(set: &DataSet) -> Vec<String> {
+    match set {
+        DataSet::Cifar10 { .. } => cifar::CIFAR10.names.iter().map(|name| (*name).to_owned()).collect(),
+        DataSet::Folder { path, classes, .. } => folder::names(path, *classes),
+        DataSet::Digits | DataSet::Mnist { .. } | DataSet::Cifar100 { .. } | DataSet::Synthetic { .. } => vec![],
+    }
+}
