@@ -120,8 +120,32 @@ fn resnet_20_has_one_hash_for_any_number_of_threads() {
     let steps = if slow() { 50 } else { 4 };
     let sets = ["train.batch=12"];
     let hash = |threads| (threads, fingerprint(&resnet20(), &sets, threads, steps));
-    let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5].map(hash).into();
+    let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(hash).into();
     assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
+}
+
+#[test]
+fn every_network_of_the_benches_has_one_hash_for_any_number_of_threads() {
+    if !slow() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/networks");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("the networks are there").map(|f| f.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a program");
+        let name = text.split("model ").nth(1).and_then(|rest| rest.split([' ', '(']).next()).expect("a model");
+        let classes = if text.contains("classes: 100") { 100 } else { 10 };
+        let text = format!(
+            "{text}\ntrain {name} {{\n data synthetic(channels: 3, height: 32, width: 32, classes: {classes}, images: 12)\n \
+             loss cross_entropy\n optimizer sgd {{ lr: 0.01, momentum: 0.9 }}\n epochs 1\n batch 5\n seed 1\n}}\n"
+        );
+        let hash = |threads| (threads, fingerprint(&text, &[], threads, 3));
+        let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(hash).into();
+        assert!(hashes.values().all(|h| *h == hashes[&1]), "{}: {hashes:x?}", file.display());
+    }
 }
 
 /// A rule that the standard library does not have, in a program of its own.

@@ -369,7 +369,7 @@ fn join<'a>(plan: &Plan, ready: impl Fn(usize) -> Option<&'a Ready>) -> Vec<Opti
         let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
         let fits =
             dy.computes_the_same(same) && to_input.sizes == to_weight.sizes && first.when == second.when && apart;
-        fits.then(|| ready(i)?.joined(ready(i + 1)?, plan.batch))?
+        fits.then(|| ready(i)?.joined(ready(i + 1)?))?
     };
     (0..plan.kernels.len()).map(joined).collect()
 }

@@ -144,11 +144,11 @@ impl Ready {
     }
 
     /// The passes to the input and to the weight as one that reads the gradient once, where that pays.
-    pub(super) fn joined(&self, to_weight: &Ready, batch: usize) -> Option<Ready> {
+    pub(super) fn joined(&self, to_weight: &Ready) -> Option<Ready> {
         let (Method::Winograd(to_input), Method::WinogradWeight(to_weight)) = (&self.method, &to_weight.method) else {
             return None;
         };
-        let method = Method::WinogradBackward(winograd::Backward::new(to_input, to_weight, batch)?);
+        let method = Method::WinogradBackward(winograd::Backward::new(to_input, to_weight)?);
         Some(Ready { method })
     }
 

@@ -8,33 +8,54 @@ use crate::kernel::{Body, Buffer, BufferId, Contraction, Kernel, Lifetime, Opera
 
 const BATCH: usize = 3;
 
-/// A plan of one contraction over x, a weight and y.
-fn plan(sizes: Sizes, pass: &dyn Fn([BufferId; 3]) -> Pass) -> Plan {
+/// What a plan of these tests holds: x, a weight and y, then what the passes backward make.
+const BUFFERS: usize = 5;
+
+/// A plan of contractions over x, a weight, y, the gradient to x, that to the weight.
+fn plan(sizes: Sizes, passes: &[&dyn Fn([BufferId; BUFFERS]) -> Pass]) -> Plan {
     let feature = |channels, height, width| Size::Feature { channels, height, width };
-    let all = [
-        feature(sizes.inputs, sizes.height, sizes.width),
-        Size::Weight(sizes),
-        feature(sizes.outputs, sizes.out_height, sizes.out_width),
-    ];
+    let (x, y) =
+        (feature(sizes.inputs, sizes.height, sizes.width), feature(sizes.outputs, sizes.out_height, sizes.out_width));
+    let all = [x, Size::Weight(sizes), y, x, Size::Weight(sizes)];
     let mut arena = 0;
     let buffers = all.map(|size| {
         let offset = arena;
         arena += size.len(BATCH);
         Buffer { name: String::new(), size, lifetime: Lifetime::Persistent, offset }
     });
-    let pass = pass([0, 1, 2].map(BufferId));
-    let contraction = Contraction { name: "test".into(), sizes, pass, epilogue: None };
-    let mut plan = Plan { batch: BATCH, buffers: buffers.into(), slots: Default::default(), kernels: vec![], arena };
-    plan.kernels.push(Kernel { when: When::Always, body: Body::Contraction(contraction) });
-    plan
+    let kernels = passes.iter().map(|pass| {
+        let pass = pass([0, 1, 2, 3, 4].map(BufferId));
+        let contraction = Contraction { name: "test".into(), sizes, pass, epilogue: None };
+        Kernel { when: When::Always, body: Body::Contraction(contraction) }
+    });
+    Plan { batch: BATCH, kernels: kernels.collect(), buffers: buffers.into(), slots: Default::default(), arena }
 }
 
-/// The arena after the plan's contraction, which starts from numbers that are no pattern; padding lanes hold zeros.
-fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
-    let Body::Contraction(contraction) = &plan.kernels[0].body else { unreachable!("made by `plan`") };
-    let ready = Ready::new(contraction, plan, &mut || unreachable!("there is no map"));
+fn forward([x, weight, y, ..]: [BufferId; BUFFERS]) -> Pass {
+    Pass::Forward { x: Operand::Stored(x), weight, y }
+}
+
+fn to_input([_, weight, dy, dx, _]: [BufferId; BUFFERS]) -> Pass {
+    Pass::ToInput { dy: Operand::Stored(dy), weight, dx }
+}
+
+fn to_weight([x, _, dy, _, dweight]: [BufferId; BUFFERS]) -> Pass {
+    Pass::ToWeight { x: Operand::Stored(x), dy: Operand::Stored(dy), dweight }
+}
+
+/// The plan's contractions.
+fn ready(plan: &Plan) -> Vec<Ready> {
+    let ready = |kernel: &Kernel| {
+        let Body::Contraction(contraction) = &kernel.body else { unreachable!("made by `plan`") };
+        Ready::new(contraction, plan, &mut || unreachable!("there is no map"))
+    };
+    plan.kernels.iter().map(ready).collect()
+}
+
+/// The bits of the arena after contractions, which start from numbers that are no pattern; padding lanes hold zeros.
+fn result(plan: &Plan, contractions: &[Ready], sizes: &Sizes, isa: Isa) -> Vec<u32> {
     let mut arena = Arena::new(plan.arena);
-    let s = &contraction.sizes;
+    let s = sizes;
     for (buffer, channels, inner) in
         [(0, s.inputs, s.pixels()), (1, s.outputs, s.row_len()), (2, s.outputs, s.out_pixels())]
     {
@@ -46,7 +67,6 @@ fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
             *x = if channel < channels { drawn as f32 / (1 << 23) as f32 - 1.0 } else { 0.0 };
         }
     }
-    let (rooms, shared) = (Arena::new(2 * ready.room()), Arena::new(ready.shared()));
     let context = StepContext {
         arena: arena.start(),
         batch: BATCH as u64,
@@ -55,10 +75,13 @@ fn result(plan: &Plan, isa: Isa) -> Vec<f32> {
         step: 0,
         numbers: std::ptr::null(),
     };
-    let (pool, room) = (Pool::new(2), ready.room());
-    let (rooms, shared) = (rooms.start(), shared.start());
-    ready.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
-    arena.slice(0, plan.arena).to_vec()
+    let pool = Pool::new(2);
+    for ready in contractions {
+        let (rooms, shared) = (Arena::new(2 * ready.room()), Arena::new(ready.shared()));
+        let (room, rooms, shared) = (ready.room(), rooms.start(), shared.start());
+        ready.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
+    }
+    arena.slice(0, plan.arena).iter().map(|x| x.to_bits()).collect()
 }
 
 fn sizes(inputs: usize, outputs: usize, side: usize, kernel: usize, stride: usize, groups: usize) -> Sizes {
@@ -93,18 +116,34 @@ fn every_set_gives_the_same_bits() {
         sizes(3, 20, 21, 7, 2, 1),
     ];
     for shape in shapes {
-        let passes: [&dyn Fn([BufferId; 3]) -> Pass; 3] = [
-            &|[x, weight, y]| Pass::Forward { x: Operand::Stored(x), weight, y },
-            &|[dx, weight, dy]| Pass::ToInput { dy: Operand::Stored(dy), weight, dx },
-            &|[x, dweight, dy]| Pass::ToWeight { x: Operand::Stored(x), dy: Operand::Stored(dy), dweight },
-        ];
-        for pass in passes {
-            let plan = plan(shape, pass);
-            let plain: Vec<u32> = result(&plan, Isa::Portable).iter().map(|x| x.to_bits()).collect();
+        for pass in [forward, to_input, to_weight] {
+            let plan = plan(shape, &[&pass]);
+            let contractions = ready(&plan);
+            let plain = result(&plan, &contractions, &shape, Isa::Portable);
             for isa in Isa::all() {
-                let bits: Vec<u32> = result(&plan, isa).iter().map(|x| x.to_bits()).collect();
-                assert!(bits == plain, "{isa:?} for {shape:?}");
+                assert!(result(&plan, &contractions, &shape, isa) == plain, "{isa:?} for {shape:?}");
             }
         }
+    }
+}
+
+#[test]
+fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
+    for (inputs, outputs, side) in [(16, 16, 32), (3, 21, 9), (40, 64, 8), (64, 64, 13), (33, 17, 18)] {
+        let shape = sizes(inputs, outputs, side, 3, 1, 1);
+        let plan = plan(shape, &[&to_input, &to_weight]);
+        let apart = ready(&plan);
+        let joined = apart[0].joined(&apart[1]).expect("few channels are joined");
+        let wanted = result(&plan, &apart, &shape, Isa::detect());
+        assert!(result(&plan, &[joined], &shape, Isa::detect()) == wanted, "{shape:?}");
+    }
+}
+
+#[test]
+fn wide_layers_and_strides_keep_two_passes() {
+    for (channels, kernel, stride) in [(80, 3, 1), (16, 3, 2), (16, 1, 1)] {
+        let plan = plan(sizes(channels, channels, 8, kernel, stride, 1), &[&to_input, &to_weight]);
+        let apart = ready(&plan);
+        assert!(apart[0].joined(&apart[1]).is_none(), "{channels} {kernel} {stride}");
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::Around;
 use super::group::{Group, Made, Planes, Read};
 use super::transform::TILE;
-use super::{ALL_POINTS, Correlate, Tiles, ToWeight};
+use super::{ALL_POINTS, Correlate, ToWeight};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::BLOCK;
@@ -21,15 +21,11 @@ pub(in super::super) struct Backward {
 /// beside the points, and what is saved is the lesser part.
 const MOST_BLOCKS: usize = 8;
 
-/// The most tiles of a group: what the pass to the weight wants, whose sums are read and written once a group.
-const MOST_TILES: usize = 64;
-
 impl Backward {
-    /// None where two passes are faster.
-    pub(in super::super) fn new(to_input: &Correlate, to_weight: &ToWeight, batch: usize) -> Option<Self> {
+    /// None where two passes are faster. Groups are those of the pass to the weight, so that the bits are too.
+    pub(in super::super) fn new(to_input: &Correlate, to_weight: &ToWeight) -> Option<Self> {
         let pays = to_weight.x.blocks + to_weight.dy.blocks <= MOST_BLOCKS;
-        let tiles = Tiles::new(&to_input.job.sizes, MOST_TILES);
-        pays.then(|| Backward { to_input: to_input.regrouped(tiles), to_weight: to_weight.regrouped(tiles, batch) })
+        pays.then(|| Backward { to_input: to_input.regrouped(to_weight.tiles), to_weight: to_weight.clone() })
     }
 
     /// Floats of the planes of dy of a group, and of those of x.

@@ -22,24 +22,16 @@ pub(in super::super) struct ToWeight {
     /// Offset of the result in the arena.
     dweight: usize,
     matrix: Matrix,
-    tiles: Tiles,
+    pub(super) tiles: Tiles,
     pub(super) chunks: usize,
 }
 
 impl ToWeight {
     pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
         let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
-        ToWeight::with_tiles(tiles, Matrix::forward(&sizes), x, dy, dweight, batch)
-    }
-
-    fn with_tiles(tiles: Tiles, matrix: Matrix, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
+        let matrix = Matrix::forward(&sizes);
         let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
         ToWeight { x, dy, dweight, matrix, tiles, chunks }
-    }
-
-    /// The same by other groups.
-    pub(super) fn regrouped(&self, tiles: Tiles, batch: usize) -> Self {
-        ToWeight::with_tiles(tiles, self.matrix, self.x.clone(), self.dy.clone(), self.dweight, batch)
     }
 
     /// Floats of the planes of x, and of those of dy.
