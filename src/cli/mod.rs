@@ -15,8 +15,10 @@ mod draws;
 mod dump;
 mod eval;
 mod explain;
+mod export;
 mod fmt;
 mod graph;
+mod import;
 mod kept;
 mod lsp;
 mod new;
@@ -82,6 +84,8 @@ enum Command {
     Runs(runs::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Export(export::Args),
+    Import(import::Args),
     Bench(bench::Args),
     Dump(dump::Args),
 }
@@ -108,6 +112,8 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
     }

@@ -73,4 +73,6 @@ codes! {
     NOT_FINITE = "SD0905": "A loss or gradient that is not a finite number.";
     TOO_LITTLE_MEMORY = "SD0906": "A plan that needs more memory than the machine has.";
     RUN_IN_USE = "SD0907": "A run that another process is training.";
+    EXPORT_DIFFERS = "SD0908": "An exported network that does not compute what its run does.";
+    IMPORT_UNFIT = "SD0909": "Weights from elsewhere that do not fit the network.";
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::diag::{Failure, codes};
 
 /// A file or folder that cannot be written.
-pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         codes::CANNOT_WRITE,
         format!("{} cannot be written: {error}", path.display()),
