@@ -199,6 +199,10 @@ impl Checker<'_> {
                 let layers: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
                 format!("define a block of that name, or take one of the layers {}", listed(&layers))
             }
+            None if scope.has_figures => {
+                let figures: Vec<&str> = Figure::ALL.iter().map(|(name, ..)| *name).collect();
+                format!("what a network comes to is {}", listed(&figures))
+            }
             None if scope.has_level => {
                 "define it with `let` or `const`; `l` is the residual's place, and `L` their number".to_owned()
             }
