@@ -143,34 +143,35 @@ fn weights_and_card_make_the_run_again() {
 
 /// A file as PyTorch would save a network like [`PROGRAM`]'s: half precision, other names, a head for three classes.
 fn foreign(folder: &Path) {
-    let half = |value: u16, dims: &[usize]| (dims.to_vec(), value.to_le_bytes().repeat(dims.iter().product()));
-    let one = 0x3c00;
-    let mut all: Vec<(String, (Vec<usize>, Vec<u8>))> = vec![];
+    const ONE: u16 = 0x3c00;
+    let mut all: Vec<(String, Vec<usize>, u16)> = vec![];
     let mut layer = |name: &str, value: u16, dims: &[usize]| {
-        all.push((format!("{name}.weight"), half(value, dims)));
+        let mut tensor = |kind: &str, dims: &[usize], value| all.push((format!("{name}.{kind}"), dims.to_vec(), value));
+        tensor("weight", dims, value);
         if dims.len() != 4 {
-            all.push((format!("{name}.bias"), half(one, &dims[..1])));
+            tensor("bias", &dims[..1], ONE);
         }
         if dims.len() == 1 {
-            all.push((format!("{name}.running_mean"), half(one, dims)));
-            all.push((format!("{name}.running_var"), half(one, dims)));
+            tensor("running_mean", dims, ONE);
+            tensor("running_var", dims, ONE);
         }
     };
     layer("conv1", 0x3800, &[4, 3, 3, 3]);
     layer("bn1", 0x4000, &[4]);
     for block in 0..2 {
         layer(&format!("layer1.{block}.conv1"), 0x4000 + block, &[4, 4, 3, 3]);
-        layer(&format!("layer1.{block}.bn1"), one, &[4]);
+        layer(&format!("layer1.{block}.bn1"), ONE, &[4]);
     }
-    layer("fc", one, &[3, 4]);
-    all.push(("last.weight".to_owned(), half(one, &[4, 4])));
-    all.push(("last.bias".to_owned(), half(one, &[4])));
-    let counter = (vec![], 0u64.to_le_bytes().to_vec());
-    let views = all.iter().map(|(name, (dims, bytes))| {
-        (name.clone(), TensorView::new(Dtype::F16, dims.clone(), bytes).expect("the size fits"))
+    layer("fc", ONE, &[3, 4]);
+    layer("last", ONE, &[4, 4]);
+    let bytes = |dims: &[usize], value: u16| value.to_le_bytes().repeat(dims.iter().product());
+    let all: Vec<_> = all.into_iter().map(|(name, dims, value)| (name, bytes(&dims, value), dims)).collect();
+    let views = all.iter().map(|(name, bytes, dims)| {
+        (name.as_str(), TensorView::new(Dtype::F16, dims.clone(), bytes).expect("the size fits"))
     });
-    let counter = TensorView::new(Dtype::I64, counter.0, &counter.1).expect("the size fits");
-    let bytes = serialize(views.chain([("bn1.num_batches_tracked".to_owned(), counter)]), None).expect("it serialises");
+    let zero = 0u64.to_le_bytes();
+    let counter = TensorView::new(Dtype::I64, vec![], &zero).expect("the size fits");
+    let bytes = serialize(views.chain([("bn1.num_batches_tracked", counter)]), None).expect("it serialises");
     std::fs::write(folder.join("theirs.safetensors"), bytes).expect("writable");
 }
 
@@ -209,7 +210,7 @@ fn weights_of_other_tools_come_in_by_a_map_of_names() {
     assert_eq!(first("stem.bn[0].scale"), 2.0, "a normalisation's weight is its scale");
     assert_eq!(first("stem.bn[0].variance"), 1.0);
     assert_eq!(first("group[1].plain[0].branch[0].conv[0].weight"), 2.0);
-    assert_eq!(first("group[1].plain[1].branch[0].conv[0].weight"), 2.0 + 2.0f32.powi(-9));
+    assert_eq!(first("group[1].plain[1].branch[0].conv[0].weight"), 2.0 + 1.0 / 512.0);
     // What is drawn is what a run of this program draws.
     well(folder, &["train", "small.sd", "--quiet", "--steps", "0", "--out", "drawn"]);
     well(folder, &["export", "drawn", "--format", "safetensors", "-o", "start"]);

@@ -245,14 +245,14 @@ fn floats(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
 
 /// Half precision: a sign, 5 bits of exponent, 10 of fraction.
 fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (u32::from(bits >> 15), u32::from(bits >> 10 & 31), u32::from(bits & 1023));
+    let (sign, exponent, fraction) = (u32::from(bits >> 15), u32::from((bits >> 10) & 31), u32::from(bits & 1023));
     let size = match exponent {
         // Below the smallest exponent, in steps of 2^-24.
         0 => (fraction as f32 / (1 << 24) as f32).to_bits(),
-        31 => 255 << 23 | fraction << 13,
-        _ => exponent + 112 << 23 | fraction << 13,
+        31 => (255 << 23) | (fraction << 13),
+        _ => ((exponent + 112) << 23) | (fraction << 13),
     };
-    f32::from_bits(sign << 31 | size)
+    f32::from_bits((sign << 31) | size)
 }
 
 #[cfg(test)]
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn half_precision_is_read_as_it_is_defined() {
-        let pairs = [(0, 0.0), (1, 2.0f32.powi(-24)), (0x03ff, 1023.0 / 16_777_216.0), (0x0400, 2.0f32.powi(-14))];
+        let pairs = [(0, 0.0), (1, 1.0 / 16_777_216.0), (0x03ff, 1023.0 / 16_777_216.0), (0x0400, 1.0 / 16_384.0)];
         let more =
             [(0x3c00, 1.0), (0xc000, -2.0), (0x3555, 0.333_251_95), (0x7bff, 65504.0), (0xfc00, f32::NEG_INFINITY)];
         for (bits, value) in pairs.into_iter().chain(more) {
