@@ -21,7 +21,7 @@ fn program() -> String {
         format!(
             "/// Block number {i}: two convolutions on the residual's branch.\n\
              block unit_{i}(width: int, stride: int = 1) {{\n    let inner = width + {i} % 3\n    residual {{\n        \
-             branch {{\n            bn; relu; conv3x3(inner, stride: stride)\n            bn; relu; conv3x3(width)\n        \
+             branch {{\n            bn; relu; conv3x3(inner, stride: stride)\n            bn; relu; conv3x3(width); bn\n        \
              }}\n        shortcut {{ if stride > 1 {{ avg_pool(2) }} }}\n    }}\n}}\n\n"
         )
     };
