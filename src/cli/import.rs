@@ -18,7 +18,7 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     values: Values,
-    /// Which name there is which here, a line each: `layer{g}.{b}.conv1 = group[{g}].block[{b}].conv[0]`; `NAME = _`
+    /// Which name there is which here, a line each: `layer{g}.{b}.conv1 = group[{g-1}].block[{b}].branch[0].conv[0]`; `NAME = _`
     /// leaves out, `_ = NAME` lets start as drawn.
     #[arg(long, value_name = "NAMES")]
     map: Option<PathBuf>,

@@ -263,3 +263,50 @@ fn what_does_not_fit_is_told_as_a_whole() {
         assert!(problem.contains(told), "{map}: {problem}");
     }
 }
+
+#[test]
+fn the_map_of_torchvisions_resnets_fits() {
+    let folder = TempDir::new().expect("a folder can be made");
+    let program = folder.path().join("program.sd");
+    let text = "use std.resnet.{resnet_imagenet}\nmodel R { input image[3, 64, 64]; net resnet_imagenet(50, 10) }\n";
+    std::fs::write(&program, text).expect("writable");
+    // As torchvision has them: three convolutions a bottleneck, a projection where the width changes.
+    let mut all: Vec<(String, Vec<usize>)> = vec![];
+    let mut layer = |name: String, dims: &[usize]| {
+        all.push((format!("{name}.weight"), dims.to_vec()));
+        if dims.len() == 1 {
+            all.extend(["bias", "running_mean", "running_var"].map(|kind| (format!("{name}.{kind}"), dims.to_vec())));
+        }
+    };
+    layer("conv1".to_owned(), &[64, 3, 7, 7]);
+    layer("bn1".to_owned(), &[64]);
+    let mut inputs = 64;
+    for (g, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
+        let (width, out) = (64 << g, 256 << g);
+        for b in 0..blocks {
+            let name = format!("layer{}.{b}", g + 1);
+            for (c, dims) in [[width, inputs, 1, 1], [width, width, 3, 3], [out, width, 1, 1]].iter().enumerate() {
+                layer(format!("{name}.conv{}", c + 1), dims);
+                layer(format!("{name}.bn{}", c + 1), &dims[..1]);
+            }
+            if b == 0 {
+                layer(format!("{name}.downsample.0"), &[out, inputs, 1, 1]);
+                layer(format!("{name}.downsample.1"), &[out]);
+            }
+            inputs = out;
+        }
+    }
+    layer("fc".to_owned(), &[10, 2048]);
+    all.push(("fc.bias".to_owned(), vec![10]));
+    let largest = all.iter().map(|(_, dims)| dims.iter().product()).max().expect("there are some");
+    let zeros: Vec<u8> = vec![0; 2 * largest];
+    let views = all.iter().map(|(name, dims)| {
+        let bytes = &zeros[..2 * dims.iter().product::<usize>()];
+        (name.as_str(), TensorView::new(Dtype::BF16, dims.clone(), bytes).expect("the size fits"))
+    });
+    let file = folder.path().join("resnet50.safetensors");
+    std::fs::write(&file, serialize(views, None).expect("it serialises")).expect("writable");
+    let names = Names::parse(include_str!("../../examples/torchvision_resnet.txt")).expect("a map");
+    let imported = import(&file, &network(&program), &names).expect("it fits");
+    assert_eq!((imported.taken, imported.left_out), (all.len(), 0));
+}

@@ -204,7 +204,7 @@ impl Import {
         .concat();
         if !wrong.is_empty() {
             let message = format!("{} does not fit the network:{wrong}", path.display());
-            let help = "name what belongs together in a map, a line each: `layer{g}.{b}.conv1 = group[{g}].block[{b}].conv[0]`; \
+            let help = "name what belongs together in a map, a line each: `layer{g}.{b}.conv1 = group[{g-1}].block[{b}].branch[0].conv[0]`; \
                         `THEIRS = _` leaves out, `_ = OURS` lets start as drawn";
             return Err(Failure::new(codes::IMPORT_UNFIT, message, help));
         }

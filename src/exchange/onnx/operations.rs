@@ -1,5 +1,7 @@
 //! One row an operation: what it is in ONNX. Where that takes two nodes, the first is named after what it lacks.
 
+use tract_onnx::pb::AttributeProto;
+
 use super::message::{floats, integer, integers, list, number};
 use super::writer::{Form, Writer};
 use crate::graph::NodeId;
@@ -153,13 +155,7 @@ impl Writer<'_> {
     }
 
     /// An operation on a map and constants.
-    fn of_map(
-        &mut self,
-        id: NodeId,
-        operator: &str,
-        constants: Vec<String>,
-        attributes: Vec<tract_onnx::pb::AttributeProto>,
-    ) {
+    fn of_map(&mut self, id: NodeId, operator: &str, constants: Vec<String>, attributes: Vec<AttributeProto>) {
         let inputs = [vec![self.input(id, 0, Form::Map)], constants].concat();
         self.write_alone(id, operator, inputs, attributes, Form::Map);
     }
@@ -179,7 +175,7 @@ impl Writer<'_> {
     }
 }
 
-fn windowed(window: Window) -> Vec<tract_onnx::pb::AttributeProto> {
+fn windowed(window: Window) -> Vec<AttributeProto> {
     let Window { kernel, stride, pad } = window;
     vec![list("kernel_shape", &[kernel; 2]), list("strides", &[stride; 2]), list("pads", &[pad; 4])]
 }
