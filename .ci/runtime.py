@@ -48,17 +48,17 @@ train M {
 """
 
 
-def train(side, classes):
-    return TRAIN.replace("SIDE", str(side)).replace("CLASSES", str(classes)).replace("IMAGES", str(4 * STEPS))
+def train(side, classes, steps):
+    return TRAIN.replace("SIDE", str(side)).replace("CLASSES", str(classes)).replace("IMAGES", str(4 * steps))
 
 
 def programs():
     for name, (full, placed, small) in NETWORKS.items():
         model = f"model M {{ input image[3, 32, 32]; net {full if SLOW else small}; {placed} }}"
-        yield name, USES + model + train(32, 10)
-    # Every kind of layer.
+        yield name, USES + model + train(32, 10, STEPS)
+    # Every kind of layer; nothing that could be trained for long.
     parts = pathlib.Path("tests/golden/nets/parts.sd").read_text().replace("model Parts", "model M")
-    yield "parts", parts + train(16, 2)
+    yield "parts", parts + train(16, 2, 3)
 
 
 def tensor(path):
