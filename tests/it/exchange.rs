@@ -298,7 +298,7 @@ fn the_map_of_torchvisions_resnets_fits() {
     }
     layer("fc".to_owned(), &[10, 2048]);
     all.push(("fc.bias".to_owned(), vec![10]));
-    let largest = all.iter().map(|(_, dims)| dims.iter().product()).max().expect("there are some");
+    let largest = all.iter().map(|(_, dims)| dims.iter().product::<usize>()).max().expect("there are some");
     let zeros: Vec<u8> = vec![0; 2 * largest];
     let views = all.iter().map(|(name, dims)| {
         let bytes = &zeros[..2 * dims.iter().product::<usize>()];
