@@ -255,6 +255,26 @@ fn a_broken_file_keeps_all_of_it_for_its_whole_items() {
 }
 
 #[test]
+fn assertions_are_checked_completed_and_explained_while_typing() {
+    let mut client = Client::open(PROGRAM, None);
+    client.replace("on residuals\n}", "on residuals\n    assert residuals == 9\n}");
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+    client.replace("residuals == 9", "residuals == 10");
+    let told = client.diagnostics();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["code"], "SD0308");
+    client.replace("residuals == 10", "multiply_adds < 1e9");
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+    let hover = client.at("textDocument/hover", "multiply_adds", 3, json!({}));
+    assert!(markdown(&hover).contains("for one image"), "{hover}");
+    let items = client.at("textDocument/completion", "multiply_adds", 5, json!({}));
+    assert!(labels(&items).contains(&"parameters"), "{items}");
+    let elsewhere = client.at("textDocument/completion", "place shakedrop", 6, json!({}));
+    assert!(!labels(&elsewhere).contains(&"parameters"), "{elsewhere}");
+    client.close();
+}
+
+#[test]
 fn an_edit_of_a_used_file_rechecks_the_files_that_use_it() {
     let folder = tempfile::TempDir::new().expect("a folder can be made");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
