@@ -34,6 +34,7 @@
 //! | | [`codegen`] | pure functions from kernel to Cranelift IR, and to CUDA C, Metal and WGSL (one printer) | drivers, files |
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
+//! | | [`exchange`] | trained networks on their way to other tools and from them: ONNX, safetensors | files of its own making |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |
 //! | | [`diagram`] | the picture of a network, in several formats | files |
 //! | | [`plot`] | the curves of runs in one picture, SVG or PNG | files |
@@ -81,6 +82,7 @@ pub mod disk;
 pub mod docs;
 pub mod driver;
 pub mod elaborate;
+pub mod exchange;
 pub mod fuse;
 pub mod grad;
 pub mod graph;

@@ -82,7 +82,8 @@ module.exports = grammar({
     // --- Models ---
 
     model: ($) => seq("model", field("name", $._name), optional($.parameters), $.model_body),
-    model_body: ($) => braces(choice($.input, $.net, $.place, $.let, $.require)),
+    model_body: ($) => braces(choice($.input, $.net, $.place, $.let, $.require, $.assert)),
+    assert: ($) => prec.right(seq("assert", $._expression, optional(seq(":", $.string)))),
     input: ($) => seq("input", $._name, "[", comma($._expression), "]"),
     net: ($) => seq("net", choice($.body, $.call)),
     place: ($) => seq("place", $.call, "on", $.selection, optional($.where), optional($.at)),
@@ -159,7 +160,7 @@ module.exports = grammar({
         choice(
           "use", "fn", "block", "family", "regularizer", "model", "train", "in", "default",
           "stage", "scale", "residual", "concat", "branch", "shortcut", "path", "on", "branches", "forward", "backward",
-          "test", "input", "net", "place", "where", "at", "sum", "except",
+          "test", "input", "assert", "net", "place", "where", "at", "sum", "except",
         ),
       ),
     identifier: () => /[A-Za-z_][A-Za-z0-9_]*/,

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::summary::grouped;
-use crate::diag::{Failure, codes, nearest};
+use crate::diag::{Failure, codes, grouped, nearest};
 use crate::net::rule::NoClosedForm;
 use crate::net::{
     Argument, Arm, Counts, GroupKind, Layer, Level, Network, Node, Parameter, ParameterInit, Part, Place, Residual,

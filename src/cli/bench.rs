@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::summary::{grouped, size};
+use super::summary::size;
 use super::table::{Align, Table};
 use super::{Chosen, Format, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
 use crate::device::host;
+use crate::diag::grouped;
 use crate::driver::{Input, Session};
 use crate::kernel::Work;
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::summary::grouped;
 use super::{Format, print, report};
+use crate::diag::grouped;
 use crate::driver::{self, Built, Choice, Input, Session};
 use crate::net::{Diff, Entry, Row, Weights};
 

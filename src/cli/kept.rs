@@ -41,16 +41,25 @@ pub fn check_names(sources: &Sources) -> Result<(), Failure> {
 /// # Errors
 /// A file that cannot be written.
 pub fn keep(folder: &RunFolder, sources: &Sources, set: &[String], model: &str) -> Result<(), Failure> {
-    for source in used(sources) {
-        let path = folder.path().join(&source.name);
-        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-        made.and_then(|()| replace_text(&SystemDisk, &path, &source.text))
-            .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))?;
-    }
+    copy_used(folder.path(), sources)?;
     let path = folder.path().join(OPTIONS);
     let options = json!({ "model": model, "set": set });
     replace_text(&SystemDisk, &path, &format!("{options:#}\n"))
         .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))
+}
+
+/// Writes the files that a program uses into a folder.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn copy_used(folder: &Path, sources: &Sources) -> Result<(), Failure> {
+    for source in used(sources) {
+        let path = folder.join(&source.name);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| replace_text(&SystemDisk, &path, &source.text))
+            .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))?;
+    }
+    Ok(())
 }
 
 /// The choice that a run was made with.

@@ -15,8 +15,10 @@ mod draws;
 mod dump;
 mod eval;
 mod explain;
+mod export;
 mod fmt;
 mod graph;
+mod import;
 mod kept;
 mod lsp;
 mod new;
@@ -84,6 +86,8 @@ enum Command {
     Plot(plot::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Export(export::Args),
+    Import(import::Args),
     Bench(bench::Args),
     Dump(dump::Args),
 }
@@ -111,6 +115,8 @@ pub fn main() -> ExitCode {
         Command::Plot(args) => plot::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Predict(args) => predict::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::table::{Align, Table};
 use super::{Chosen, Format, at, failed, print, report, threads};
+use crate::diag::grouped;
 use crate::driver::{self, Built, Input, Session};
 use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Site};
 
@@ -178,19 +179,6 @@ fn rows(table: &mut Table, body: &[Node], outer: &Path, depth: usize) {
             Node::Gate(gate) => rows(table, &gate.arm.body, path, depth + 1),
         }
     }
-}
-
-/// 28485477 as 28,485,477.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Bytes in the unit that a person reads.

@@ -11,7 +11,7 @@ use crate::diag::{Failure, counted};
 use crate::driver::{self, Session};
 use crate::snapshot::{self, Kind, Snapshot, State};
 
-/// Hold what programs generate against their snapshots: the network, the graph, the kernels.
+/// Hold programs against their assertions, and what they generate against snapshots: the network, the graph, the kernels.
 #[derive(clap::Args)]
 pub struct Args {
     /// Programs and folders of programs.

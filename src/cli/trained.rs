@@ -10,11 +10,15 @@ use crate::device::cpu::CpuEngine;
 use crate::diag::Failure;
 use crate::driver::{self, Built, Input, Session};
 use crate::net::{Network, Recipe};
+use crate::source::Sources;
 use crate::train::{Checkpoint, Found, RunFolder};
 
 /// A network that is ready to be asked.
 pub struct Trained {
+    pub network: Network,
     pub recipe: Recipe,
+    /// The text of its program, and the files that this uses.
+    pub sources: Sources,
     pub engine: CpuEngine,
     /// Steps that its weights were trained for.
     pub step: u64,
@@ -52,7 +56,7 @@ impl Which {
         let plans = driver::plans(&driver::graphs(&network, None), recipe.batch);
         let mut engine = driver::compile(plans, threads(self.threads));
         checkpoint.restore_weights(&mut engine);
-        Ok(Trained { recipe, engine, step: checkpoint.record.progress.step })
+        Ok(Trained { network, recipe, sources: session.sources, engine, step: checkpoint.record.progress.step })
     }
 
     fn read(&self, folder: &RunFolder, network: &Network) -> Result<Checkpoint, Failure> {

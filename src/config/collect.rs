@@ -71,14 +71,16 @@ impl Collector<'_> {
             doc: doc.to_vec(),
             name: self.model.name.text.clone(),
             parameters: self.model.params.iter().filter_map(parameter).collect(),
-            body: self.model.body.iter().map(|stmt| self.statement(stmt)).collect(),
+            body: self.model.body.iter().filter_map(|stmt| self.statement(stmt)).collect(),
         }
     }
 
-    fn statement(&self, stmt: &ModelStmt) -> Statement {
+    /// A statement of the model; an assertion is one about the text as it was written, and stays there.
+    fn statement(&self, stmt: &ModelStmt) -> Option<Statement> {
         let plain =
             |span: Span, text: String| Statement::Plain(Value { name: String::new(), text, origin: self.origin(span) });
-        match stmt {
+        Some(match stmt {
+            ModelStmt::Assert(_) => return None,
             ModelStmt::Input { span, .. } => plain(*span, self.one_line(*span)),
             ModelStmt::Let(definition) => plain(definition.span, self.one_line(definition.span)),
             ModelStmt::Require(require) => plain(require.span, self.one_line(require.span)),
@@ -90,6 +92,6 @@ impl Collector<'_> {
                 let rest = Span { start: place.rule.span.end, ..place.span };
                 Statement::Call { word: "place", call: self.call(&place.rule), rest: self.one_line(rest) }
             }
-        }
+        })
     }
 }

@@ -112,6 +112,17 @@ impl Images {
         }
     }
 
+    /// The first `count` of them, or all where there are fewer.
+    pub fn first(&self, count: usize) -> Images {
+        self.some(&(0..count.min(self.len()) as u32).collect::<Vec<_>>())
+    }
+
+    /// The same, with the numbers of their pixels as they are: not normalised.
+    pub fn raw(self) -> Images {
+        let scale = vec![Scale { mean: 0.0, deviation: 1.0 }; self.scale.len()];
+        Images { scale, ..self }
+    }
+
     /// Some of them, in the order of the numbers.
     fn some(&self, numbers: &[u32]) -> Images {
         let pixels = match &self.pixels {

@@ -48,6 +48,7 @@ codes! {
     TOO_MANY_LAYERS = "SD0305": "A network of more than 10,000 layers.";
     TOO_BIG = "SD0306": "A tensor or a network larger than the limits.";
     BAD_MODEL = "SD0307": "A model that lacks its input or its network, or has two.";
+    ASSERTION_FAILED = "SD0308": "An assertion about a model does not hold.";
     NO_LEVEL = "SD0401": "A place where `l` and `L` are not known.";
     SELECTS_NOTHING = "SD0402": "A placement that selects no residual.";
     PLACED_TWICE = "SD0403": "Two rules on one site.";
@@ -73,4 +74,6 @@ codes! {
     NOT_FINITE = "SD0905": "A loss or gradient that is not a finite number.";
     TOO_LITTLE_MEMORY = "SD0906": "A plan that needs more memory than the machine has.";
     RUN_IN_USE = "SD0907": "A run that another process is training.";
+    EXPORT_DIFFERS = "SD0908": "An exported network that does not compute what its run does.";
+    IMPORT_UNFIT = "SD0909": "Weights from elsewhere that do not fit the network.";
 }

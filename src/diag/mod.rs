@@ -15,7 +15,7 @@ pub use codes::Code;
 pub use failure::Failure;
 pub use page::{Example, Page, page};
 pub use render::{render, render_json};
-pub use words::{counted, listed};
+pub use words::{counted, grouped, listed};
 
 use std::collections::BTreeSet;
 

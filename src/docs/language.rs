@@ -3,6 +3,7 @@
 use super::{Entry, Param, Part};
 use crate::syntax::FORMS;
 use crate::typing::Type;
+use crate::typing::program::Figure;
 use crate::typing::tables::{self, FunctionSpec, KeySpec, LayerSpec, OptionSpec, ParamSpec, Preset, Takes, Word};
 
 /// A layer.
@@ -95,7 +96,8 @@ const INSIDE: &[(&str, &str)] = &[
     (
         "residuals",
         "Every residual of the model, in `place rule on residuals`. A path pattern selects some: `group[2].*`, `**.block`; \
-         `*` stands for one part of a path, `**` for any number of them, a name without a number for every number.",
+         `*` stands for one part of a path, `**` for any number of them, a name without a number for every number. In `assert` \
+         it is their number.",
     ),
     (
         "where",
@@ -162,6 +164,9 @@ pub fn all() -> Vec<Entry> {
         ..Entry::default()
     };
     all.extend(INSIDE.iter().map(inside));
+    let figures = Figure::ALL.iter().map(|(name, _, doc)| (*name, *doc));
+    // `residuals` is a word of placements as well, and says so there.
+    all.extend(figures.filter(|(name, _)| *name != "residuals").map(|figure| inside(&figure)));
     // A word that begins an item or an option, as `block` does, keeps that meaning.
     all.extend(
         Type::NAMED.iter().filter(|(name, _)| FORMS.iter().all(|(word, _)| word != name)).map(|(n, t)| ty(n, *t)),

@@ -272,8 +272,13 @@ impl<'a> Machine<'a> {
     }
 
     fn site_value(&mut self, frame: &Frame, value: SiteValue, span: Span) -> Run<Value> {
+        if let SiteValue::Figure(figure) = value {
+            let figures = frame.figures.expect("typing lets these stand only in assertions");
+            return Ok(Value::Int(figures.get(figure)));
+        }
         let site: SiteInfo = frame.site.expect("typing lets these stand only where a rule is placed");
         let number = match value {
+            SiteValue::Figure(_) => unreachable!("done above"),
             SiteValue::Place => match site.l {
                 Some(l) => l as i64,
                 None => {

@@ -7,7 +7,7 @@ use crate::diag::{Label, Problem, Problems, codes};
 use crate::net::{Draw, Path, Shape};
 use crate::source::{Sources, Span};
 use crate::syntax::MAX_NESTING;
-use crate::typing::program::{Item, Program, RuleCall};
+use crate::typing::program::{Figure, Item, Program, RuleCall};
 
 /// The most steps of an evaluation: each statement, expression and round of a loop is one.
 pub const MAX_STEPS: u64 = 1_000_000;
@@ -31,6 +31,18 @@ pub(super) struct Frame {
     pub input: Option<Shape>,
     /// Where the rule stands, in its arguments and defaults.
     pub site: Option<SiteInfo>,
+    /// What the network comes to, in assertions.
+    pub figures: Option<Figures>,
+}
+
+/// What a network comes to.
+#[derive(Clone, Copy)]
+pub(super) struct Figures {
+    pub parameters: u64,
+    pub multiply_adds: u64,
+    pub layers: usize,
+    pub residuals: usize,
+    pub sites: usize,
 }
 
 /// Where a rule stands.
@@ -84,6 +96,20 @@ pub(super) struct Built<'a> {
     pub presets: BTreeMap<(&'static str, &'static str), Value>,
     /// Rules called as layers, by path.
     pub pending: BTreeMap<Path, Pending<'a>>,
+}
+
+impl Figures {
+    /// One of them; too large for a whole number of the language is its largest.
+    pub fn get(self, figure: Figure) -> i64 {
+        let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        match figure {
+            Figure::Parameters => i64::try_from(self.parameters).unwrap_or(i64::MAX),
+            Figure::MultiplyAdds => i64::try_from(self.multiply_adds).unwrap_or(i64::MAX),
+            Figure::Layers => size(self.layers),
+            Figure::Residuals => size(self.residuals),
+            Figure::Sites => size(self.sites),
+        }
+    }
 }
 
 impl Frame {

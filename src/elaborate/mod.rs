@@ -26,10 +26,10 @@ mod worked;
 pub use machine::MAX_STEPS;
 
 use self::line::Line;
-use self::machine::{Frame, Machine, Run, Stop};
+use self::machine::{Figures, Frame, Machine, Run, Stop};
 use self::value::Value;
 use crate::diag::{Problem, Problems, codes};
-use crate::net::{Network, Path, Recipe, Shape};
+use crate::net::{Counts, Network, Path, Recipe, Shape};
 use crate::resolve::{Chosen, ItemId};
 use crate::source::{Sources, Span};
 use crate::typing::program::{Item, Model, ModelStmt, Net, Program};
@@ -45,7 +45,7 @@ pub struct Built {
 
 /// Builds the chosen model and its recipe; none where a problem refuses either.
 pub fn build(program: &Program, chosen: Chosen, sources: &Sources, problems: &mut Problems) -> Option<Built> {
-    let (network, _) = network(program, chosen.model, 0, sources, problems);
+    let (network, _) = network(program, chosen.model, Asserted::No, 0, sources, problems);
     let train = chosen.train.and_then(|n| program.trains.get(n));
     let recipe = train.map(|t| recipe::recipe(&mut Machine::new(program, sources, problems), t, network.as_ref()));
     match recipe {
@@ -67,7 +67,7 @@ pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) -> V
             break;
         }
         if model.params.iter().all(|p| p.default.is_some()) {
-            let (network, taken) = network(program, id, steps, sources, problems);
+            let (network, taken) = network(program, id, Asserted::Yes, steps, sources, problems);
             steps = taken;
             for train in program.trains.iter().filter(|t| t.model == Some(id)) {
                 recipe::recipe(&mut Machine::new(program, sources, problems), train, network.as_ref());
@@ -78,10 +78,19 @@ pub fn check(program: &Program, sources: &Sources, problems: &mut Problems) -> V
     networks
 }
 
+/// Whether a model is held against what its text asserts. It is where a text is checked as it stands, and not where a
+/// value may be set beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asserted {
+    Yes,
+    No,
+}
+
 /// Builds one model with the defaults of its parameters, `steps` having been taken before; and how many are then.
 fn network(
     program: &Program,
     id: ItemId,
+    asserted: Asserted,
     steps: u64,
     sources: &Sources,
     problems: &mut Problems,
@@ -95,6 +104,9 @@ fn network(
         let (input, body, output) = (draft.input, draft.line.nodes, draft.line.shape);
         let network = Network { name: name.text.clone(), input, body, output, residuals };
         debug_assert_eq!(network.verify(), Ok(()), "what is built keeps its invariants");
+        if asserted == Asserted::Yes {
+            machine.assertions(draft.frame, id, &network);
+        }
         network
     });
     (network, machine.steps)
@@ -104,6 +116,8 @@ fn network(
 struct Draft {
     input: Shape,
     line: Line,
+    /// The model's parameters and `let`s.
+    frame: Frame,
 }
 
 impl<'a> Machine<'a> {
@@ -118,7 +132,25 @@ impl<'a> Machine<'a> {
         let mut rules = self.pending_rules()?;
         place::fill(&mut draft.line.nodes, &mut rules);
         self.placements(&mut frame, model, &mut draft.line.nodes)?;
-        Ok(draft)
+        Ok(Draft { frame, ..draft })
+    }
+
+    /// Holds a built model against what its text asserts; one assertion that fails does not hide the others.
+    fn assertions(&mut self, mut frame: Frame, id: ItemId, network: &Network) {
+        let Item::Model(model) = self.item(id) else { unreachable!("only models are built") };
+        let Counts { parameters, multiply_adds } = network.counts();
+        let mut layers = 0;
+        network.layers(&mut |_| layers += 1);
+        let (residuals, sites) = (network.residuals, network.sites().len());
+        frame.figures = Some(Figures { parameters, multiply_adds, layers, residuals, sites });
+        for stmt in &model.body {
+            let ModelStmt::Assert(assert) = stmt else { continue };
+            // What has no value has said so.
+            if let Ok(false) = self.truth(&frame, &assert.cond) {
+                let problem = require::refuted(self, &frame, assert, &network.name);
+                self.stop(problem);
+            }
+        }
     }
 
     /// Lets, conditions and the input, in order.
@@ -132,7 +164,8 @@ impl<'a> Machine<'a> {
                 }
                 ModelStmt::Require(require) => self.require(frame, require)?,
                 ModelStmt::Input { dims, span } => input = Some((self.input(frame, dims, *span)?, *span)),
-                ModelStmt::Net { .. } | ModelStmt::Place(_) => {}
+                // Asserted of what is built.
+                ModelStmt::Net { .. } | ModelStmt::Place(_) | ModelStmt::Assert(_) => {}
             }
         }
         Ok(input)
@@ -199,6 +232,6 @@ impl<'a> Machine<'a> {
                 })?;
             }
         }
-        Ok(Draft { input, line })
+        Ok(Draft { input, line, frame: Frame::default() })
     }
 }

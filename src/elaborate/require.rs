@@ -1,11 +1,11 @@
-//! What to say where a `require` does not hold: the values involved, and the nearest ones that would do.
+//! What to say where a `require` or an `assert` does not hold: the values involved, and the nearest ones that would do.
 
 use super::machine::{Frame, Machine};
 use super::names::names;
 use super::value::Value;
 use crate::diag::{Problem, codes};
 use crate::typing::Type;
-use crate::typing::program::{Expr, ExprKind, Require};
+use crate::typing::program::{Assert, Expr, ExprKind, Require};
 
 /// How far from a whole number its neighbours are tried.
 const REACH: i64 = 200;
@@ -13,25 +13,40 @@ const REACH: i64 = 200;
 /// The problem.
 pub(super) fn failed<'a>(machine: &mut Machine<'a>, frame: &Frame, require: &'a Require) -> Problem {
     let leaves = names(&require.cond);
-    let mut values: Vec<String> = Vec::new();
-    for leaf in &leaves {
-        let Some(value) = machine.quietly(|m| m.eval(frame, leaf)) else { continue };
-        let shown = format!("{} = {value}", machine.sources.text(leaf.span));
-        if !matches!(value, Value::Block(_)) && !values.contains(&shown) {
-            values.push(shown);
-        }
-    }
+    let values = values(machine, frame, &leaves);
     let cond = machine.sources.text(require.cond.span).split_whitespace().collect::<Vec<_>>().join(" ");
     let help = match neighbours(machine, frame, require, &leaves) {
         Some(help) => help,
         None => format!("choose values for which `{cond}` holds"),
     };
     let message = format!("{}{}", require.message, Machine::at_site(frame));
-    let mut problem = Problem::error(codes::REQUIRE_FAILED, require.cond.span, message, help);
-    if !values.is_empty() {
-        problem = problem.here(values.join(", "));
+    let problem = Problem::error(codes::REQUIRE_FAILED, require.cond.span, message, help);
+    if values.is_empty() { problem } else { problem.here(values) }
+}
+
+/// The problem of an assertion about the model with this name.
+pub(super) fn refuted<'a>(machine: &mut Machine<'a>, frame: &Frame, assert: &'a Assert, model: &str) -> Problem {
+    let values = values(machine, frame, &names(&assert.cond));
+    let message = match &assert.message {
+        Some(message) => message.clone(),
+        None => format!("an assertion about `{model}` does not hold"),
+    };
+    let help = "change the network until it is as asserted, or assert what it is now meant to be";
+    let problem = Problem::error(codes::ASSERTION_FAILED, assert.cond.span, message, help);
+    if values.is_empty() { problem } else { problem.here(values) }
+}
+
+/// `depth = 100, n = 16`, once each.
+fn values<'a>(machine: &mut Machine<'a>, frame: &Frame, leaves: &[&'a Expr]) -> String {
+    let mut values: Vec<String> = Vec::new();
+    for leaf in leaves {
+        let Some(value) = machine.quietly(|m| m.eval(frame, leaf)) else { continue };
+        let shown = format!("{} = {value}", machine.sources.text(leaf.span));
+        if !matches!(value, Value::Block(_)) && !values.contains(&shown) {
+            values.push(shown);
+        }
     }
-    problem
+    values.join(", ")
 }
 
 /// Where one whole number decides: its nearest values for which the condition holds.

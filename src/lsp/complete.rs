@@ -13,6 +13,7 @@ use crate::resolve::item_name;
 use crate::source::SourceId;
 use crate::stdlib;
 use crate::syntax::context::{self, Around};
+use crate::typing::program::Figure;
 use crate::typing::tables::{self, KeySpec, OptionSpec, Takes};
 
 /// What may be typed at a byte.
@@ -36,6 +37,9 @@ pub fn complete(document: &Document, at: usize) -> Vec<CompletionItem> {
             item.detail = Some(p.preset.as_ref().map_or(p.ty.clone(), |preset| format!("{} = {preset}", p.ty)));
             item
         }));
+    }
+    if line.trim_start().starts_with("assert ") {
+        items.extend(Figure::ALL.iter().map(|(name, _, doc)| plain(name, CompletionItemKind::Constant, doc)));
     }
     items.extend(values(document, at));
     if around.last().is_none_or(|a| !a.is_call) {

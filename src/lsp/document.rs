@@ -2,7 +2,8 @@
 //!
 //! Positions of the protocol are lines and UTF-16 units from 0, those of the compiler bytes. Absence: requests.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gen_lsp_types::{Position, Range, TextDocumentContentChangeEvent, Uri};
@@ -23,16 +24,20 @@ pub struct Document {
     pub analysis: Analysis,
     /// Every name in it.
     pub names: Vec<Occurrence>,
+    /// The files that it uses, and those that these use, there or not.
+    uses: BTreeSet<PathBuf>,
 }
 
 /// Files as the editor has them, else as the disk has them.
 struct Opened<'a> {
     folder: PathBuf,
     texts: &'a BTreeMap<PathBuf, String>,
+    asked: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Loader for Opened<'_> {
     fn load(&self, path: &str) -> Result<String, LoadError> {
+        self.asked.borrow_mut().insert(self.folder.join(path));
         let disk = DiskLoader::new(&self.folder).load(path);
         match (self.texts.get(&self.folder.join(path)), disk) {
             // What lies outside the folder stays there, open or not.
@@ -48,12 +53,18 @@ impl Document {
         let path = path_of(uri);
         let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned();
         let name = path.as_deref().and_then(Path::file_name).map_or("program.sd".into(), |n| n.to_string_lossy());
-        let analysis = driver::analyse(&name, &text, &Opened { folder, texts: open });
+        let loader = Opened { folder, texts: open, asked: RefCell::default() };
+        let analysis = driver::analyse(&name, &text, &loader);
         let names = match analysis.program.modules.is_empty() {
             true => Vec::new(),
             false => names::names(&analysis.program, 0, &analysis.session.sources),
         };
-        Document { path, version, text, analysis, names }
+        Document { path, version, text, analysis, names, uses: loader.asked.into_inner() }
+    }
+
+    /// Whether what the compiler says of it may depend on a file.
+    pub fn uses(&self, file: &Path) -> bool {
+        self.uses.contains(file)
     }
 
     /// The byte at a position; past a line's end its end.

@@ -23,7 +23,7 @@ mod symbols;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gen_lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProvider, CompletionOptions, CompletionParams,
@@ -239,22 +239,39 @@ impl Server {
             }
             "textDocument/didClose" => {
                 let Ok(p) = from_value::<DidCloseTextDocumentParams>(params) else { return Vec::new() };
-                self.documents.remove(&p.text_document.uri.0);
-                vec![published(p.text_document.uri, None, Vec::new())]
+                let closed = self.documents.remove(&p.text_document.uri.0);
+                let mut told = vec![published(p.text_document.uri, None, Vec::new())];
+                // Those that use it see the file on the disk again.
+                told.extend(closed.and_then(|d| d.path).map(|path| self.recheck_users(&path)).unwrap_or_default());
+                told
             }
             _ => Vec::new(),
         }
     }
 
-    /// Takes a text, and tells what is wrong with it.
+    /// Takes a text, and tells what is wrong with it and with the open texts that use it.
     fn set(&mut self, uri: Uri, version: i32, text: String) -> Vec<Message> {
+        let mut told = vec![self.check(uri.clone(), version, text)];
+        let path = self.documents.get(&uri.0).and_then(|d| d.path.clone());
+        told.extend(path.map(|path| self.recheck_users(&path)).unwrap_or_default());
+        told
+    }
+
+    /// Takes a text, and tells what is wrong with it.
+    fn check(&mut self, uri: Uri, version: i32, text: String) -> Message {
         let texts: BTreeMap<PathBuf, String> =
             self.documents.values().filter_map(|d| d.path.clone().map(|path| (path, d.text.clone()))).collect();
         let document = Document::new(&uri, version, text, &texts);
         let told = edits::diagnostics(&document, &uri);
-        let version = document.version;
         self.documents.insert(uri.0.clone(), document);
-        vec![published(uri, Some(version), told)]
+        published(uri, Some(version), told)
+    }
+
+    /// Checks the open texts again that use a file, however far.
+    fn recheck_users(&mut self, file: &Path) -> Vec<Message> {
+        let users = self.documents.iter().filter(|(_, d)| d.path.as_deref() != Some(file) && d.uses(file));
+        let users: Vec<_> = users.map(|(uri, d)| (Uri(uri.clone()), d.version, d.text.clone())).collect();
+        users.into_iter().map(|(uri, version, text)| self.check(uri, version, text)).collect()
     }
 }
 

@@ -224,6 +224,7 @@ impl<'a> Walk<'a> {
             }
             ModelStmt::Let(c) => self.define(c),
             ModelStmt::Require(r) => self.require(r),
+            ModelStmt::Assert(a) => self.expr(&a.cond),
         }
     }
 

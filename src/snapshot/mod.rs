@@ -74,7 +74,12 @@ pub struct Snapshot {
 /// # Errors
 /// A snapshot that cannot be read.
 pub fn compare(session: &mut Session, input: &Input, kinds: &[Kind]) -> Result<Option<Vec<Snapshot>>, Failure> {
-    let Some(names) = driver::models(session, input) else { return Ok(None) };
+    // What the text asserts of its models, and all else that may be wrong with it.
+    driver::check(session, input);
+    if session.problems.has_errors() {
+        return Ok(None);
+    }
+    let Some(names) = driver::models(&mut Session::default(), input) else { return Ok(None) };
     let Input::File(program) = input else { return Ok(Some(Vec::new())) };
     let mut all = Vec::new();
     for model in names {

@@ -106,5 +106,5 @@ pub fn first_too_deep<'t>(text: &str, tokens: &'t [Token]) -> Option<&'t Token> 
 
 /// Whether an operand follows the word, so that no statement ends with it.
 fn awaits_operand(word: &str) -> bool {
-    matches!(word, "or" | "and" | "not" | "if" | "else" | "in" | "let" | "require" | "where")
+    matches!(word, "or" | "and" | "not" | "if" | "else" | "in" | "let" | "require" | "assert" | "where")
 }

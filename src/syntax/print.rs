@@ -203,6 +203,10 @@ impl Printer<'_, '_> {
             }
             ModelStmt::Let(c) => self.definition("let", c),
             ModelStmt::Require(r) => self.require(r),
+            ModelStmt::Assert(a) => {
+                let message = a.message.as_ref().map_or(String::new(), |m| format!(" : {m:?}"));
+                self.line(format_args!("assert {}{message}", a.cond))
+            }
         }
     }
 

@@ -393,6 +393,19 @@ pub enum ModelStmt {
     Let(Const),
     /// `require c : "…"`.
     Require(Require),
+    /// `assert parameters == 28_485_477`.
+    Assert(Assert),
+}
+
+/// `assert COND` or `assert COND : "message"`: what a model that is built as its text says comes to.
+#[derive(Clone, Debug)]
+pub struct Assert {
+    /// What must hold.
+    pub cond: Expr,
+    /// What to say where it does not, if the text has it.
+    pub message: Option<String>,
+    /// All of it.
+    pub span: Span,
 }
 
 /// What a model's `net` is.

@@ -1,6 +1,8 @@
 //! Constants, functions, blocks, rules and models.
 
-use super::program::{Block, Const, Expr, ExprKind, Fn, Item, Model, ModelStmt, Net, Param, Place, Rule, RuleStmt};
+use super::program::{
+    Assert, Block, Const, Expr, ExprKind, Fn, Item, Model, ModelStmt, Net, Param, Place, Rule, RuleStmt,
+};
 use super::scope::{Found, Scope};
 use super::{Checker, Type};
 use crate::diag::{Problem, codes};
@@ -164,6 +166,12 @@ impl Checker<'_> {
                     body.push(ModelStmt::Let { slot, value });
                 }
                 tree::ModelStmt::Require(require) => body.push(ModelStmt::Require(self.require(&scope, require))),
+                tree::ModelStmt::Assert(assert) => {
+                    scope.has_figures = true;
+                    let cond = self.expect(&scope, &assert.cond, Type::BOOL, "`assert`");
+                    scope.has_figures = false;
+                    body.push(ModelStmt::Assert(Assert { cond, message: assert.message.clone() }));
+                }
             }
         }
         let missing = match (input, net) {

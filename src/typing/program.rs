@@ -371,6 +371,17 @@ pub enum ModelStmt {
     },
     /// A condition.
     Require(Require),
+    /// What is asserted of the network.
+    Assert(Assert),
+}
+
+/// What is asserted of a model's network.
+#[derive(Clone, Debug)]
+pub struct Assert {
+    /// What must hold.
+    pub cond: Expr,
+    /// What to say where it does not, if the text has it.
+    pub message: Option<String>,
 }
 
 /// What a model's network is.
@@ -520,7 +531,7 @@ pub enum ExprKind {
     Convert(Box<Expr>),
 }
 
-/// What is known where a rule stands.
+/// What is known where a rule stands, or of a network that is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SiteValue {
     /// `l`
@@ -529,6 +540,43 @@ pub enum SiteValue {
     Count,
     /// An axis of the residual's output.
     Output(Axis),
+    /// In an assertion.
+    Figure(Figure),
+}
+
+/// What a network comes to, as an assertion names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// `parameters`
+    Parameters,
+    /// `multiply_adds`
+    MultiplyAdds,
+    /// `layers`
+    Layers,
+    /// `residuals`
+    Residuals,
+    /// `sites`
+    Sites,
+}
+
+impl Figure {
+    /// All with their names and what they are.
+    pub const ALL: [(&'static str, Figure, &'static str); 5] = [
+        (
+            "parameters",
+            Figure::Parameters,
+            "How many trained numbers the network has; running statistics do not count.",
+        ),
+        ("multiply_adds", Figure::MultiplyAdds, "Multiply-adds of convolutions and linear layers for one image."),
+        ("layers", Figure::Layers, "How many layers the network has, those without weights included."),
+        ("residuals", Figure::Residuals, "How many residuals the network has: L."),
+        ("sites", Figure::Sites, "At how many places a stochastic rule stands."),
+    ];
+
+    /// The figure with this name.
+    pub fn named(name: &str) -> Option<Figure> {
+        Figure::ALL.iter().find(|(n, ..)| *n == name).map(|(_, figure, _)| *figure)
+    }
 }
 
 /// An axis of a shape.

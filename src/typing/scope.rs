@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::program::{Axis, SiteValue};
+use super::program::{Axis, Figure, SiteValue};
 use super::tables::{self, FunctionSpec, LayerSpec, Word};
 use super::{Checker, Type};
 use crate::diag::{MAX_SHOWN, Problem, codes, listed, nearest};
@@ -26,6 +26,8 @@ pub(super) struct Scope {
     pub has_level: bool,
     /// Whether a residual's output is known (`where channels >= 128`).
     pub has_output: bool,
+    /// Whether the network is built and its figures known (`assert parameters == 1_727_962`).
+    pub has_figures: bool,
     /// Whether draws may be made.
     pub draws: bool,
     /// Whether this is a block's fact.
@@ -45,7 +47,7 @@ struct Local {
 pub(super) enum Found {
     /// A parameter, `let` or counter, with its place in the frame.
     Local(usize, Type),
-    /// What only a rule's place knows.
+    /// What only a rule's place or an assertion knows.
     Site(SiteValue),
     /// An item of the program.
     Item(ItemId),
@@ -69,6 +71,7 @@ impl Scope {
             has_in: false,
             has_level: false,
             has_output: false,
+            has_figures: false,
             draws: false,
             fact: false,
         }
@@ -124,6 +127,11 @@ impl Checker<'_> {
             && let Some(axis) = Axis::named(name)
         {
             return Some(Found::Site(SiteValue::Output(axis)));
+        }
+        if scope.has_figures
+            && let Some(figure) = Figure::named(name)
+        {
+            return Some(Found::Site(SiteValue::Figure(figure)));
         }
         match name {
             "l" if scope.has_level => return Some(Found::Site(SiteValue::Place)),
@@ -191,6 +199,10 @@ impl Checker<'_> {
                 let layers: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
                 format!("define a block of that name, or take one of the layers {}", listed(&layers))
             }
+            None if scope.has_figures => {
+                let figures: Vec<&str> = Figure::ALL.iter().map(|(name, ..)| *name).collect();
+                format!("what a network comes to is {}", listed(&figures))
+            }
             None if scope.has_level => {
                 "define it with `let` or `const`; `l` is the residual's place, and `L` their number".to_owned()
             }
@@ -238,6 +250,9 @@ impl Checker<'_> {
             names.extend(["true", "false"].map(str::to_owned));
             if scope.has_output {
                 names.extend(Axis::ALL.iter().map(|(name, _)| (*name).to_owned()));
+            }
+            if scope.has_figures {
+                names.extend(Figure::ALL.iter().map(|(name, ..)| (*name).to_owned()));
             }
         }
         names

@@ -255,6 +255,77 @@ fn a_broken_file_keeps_all_of_it_for_its_whole_items() {
 }
 
 #[test]
+fn assertions_are_checked_completed_and_explained_while_typing() {
+    let mut client = Client::open(PROGRAM, None);
+    client.replace("on residuals\n}", "on residuals\n    assert residuals == 9\n}");
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+    client.replace("residuals == 9", "residuals == 10");
+    let told = client.diagnostics();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["code"], "SD0308");
+    client.replace("residuals == 10", "multiply_adds < 1e9");
+    assert_eq!(client.diagnostics(), Vec::<Value>::new());
+    let hover = client.at("textDocument/hover", "multiply_adds", 3, json!({}));
+    assert!(markdown(&hover).contains("for one image"), "{hover}");
+    let items = client.at("textDocument/completion", "multiply_adds", 5, json!({}));
+    assert!(labels(&items).contains(&"parameters"), "{items}");
+    let elsewhere = client.at("textDocument/completion", "place shakedrop", 6, json!({}));
+    assert!(!labels(&elsewhere).contains(&"parameters"), "{elsewhere}");
+    client.close();
+}
+
+#[test]
+fn an_edit_of_a_used_file_rechecks_the_files_that_use_it() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+    let (base, between, top) = (
+        "block wide(width: int) { conv3x3(width) }\n",
+        "use \"base.sd\".{wide}\nblock twice(width: int) { wide(width); wide(width) }\n",
+        "use \"between.sd\".{twice}\nmodel M { input image[3, 8, 8]; net { twice(4) } }\n",
+    );
+    write("base.sd", base);
+    write("between.sd", between);
+    write("top.sd", top);
+    let mut client = Client::open(PROGRAM, None);
+    let uri = |name: &str| format!("file://{}", folder.path().join(name).display());
+    let mut versions = 0;
+    let mut set = |client: &mut Client, name: &str, text: &str| {
+        versions += 1;
+        let uri = uri(name);
+        match versions {
+            1..=3 => {
+                let document = json!({ "uri": uri, "languageId": "sd", "version": versions, "text": text });
+                client.tell("textDocument/didOpen", json!({ "textDocument": document }));
+            }
+            _ => client.tell(
+                "textDocument/didChange",
+                json!({ "textDocument": { "uri": uri, "version": versions }, "contentChanges": [{ "text": text }] }),
+            ),
+        }
+        // What is told of the files comes before the answer to a later request.
+        client.of("textDocument/foldingRange");
+    };
+    set(&mut client, "top.sd", top);
+    set(&mut client, "between.sd", between);
+    set(&mut client, "base.sd", base);
+    let wrong = |client: &Client, name: &str| client.told[&uri(name)].as_array().expect("a list").len();
+    assert_eq!([wrong(&client, "top.sd"), wrong(&client, "between.sd")], [0, 0]);
+    // A name that two files above needs: neither of them was edited, both are told.
+    set(&mut client, "base.sd", "block broad(width: int) { conv3x3(width) }\n");
+    assert!(wrong(&client, "between.sd") > 0, "{:?}", client.told);
+    set(&mut client, "base.sd", base);
+    assert_eq!([wrong(&client, "top.sd"), wrong(&client, "between.sd")], [0, 0]);
+    // Through two files: the model's own shapes disagree.
+    set(&mut client, "base.sd", "block wide(width: int) { max_pool(width * 9) }\n");
+    assert!(wrong(&client, "top.sd") > 0, "{:?}", client.told);
+    // Closed, the file on the disk counts.
+    client.tell("textDocument/didClose", json!({ "textDocument": { "uri": uri("base.sd") } }));
+    client.of("textDocument/foldingRange");
+    assert_eq!([wrong(&client, "top.sd"), wrong(&client, "between.sd")], [0, 0]);
+    client.close();
+}
+
+#[test]
 fn a_panic_costs_one_request() {
     let mut client = Client::open(PROGRAM, Some("textDocument/hover"));
     let params = json!({ "textDocument": { "uri": URI }, "position": { "line": 4, "character": 7 } });

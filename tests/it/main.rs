@@ -14,6 +14,7 @@ mod diagram;
 mod disk;
 mod draws;
 mod elaborate;
+mod exchange;
 mod explain;
 mod fmt;
 mod fuzz;

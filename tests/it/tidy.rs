@@ -39,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // training
     ("data", &["source", "diag", "num", "net"]),
     ("train", &["source", "diag", "num", "disk", "net", "data", "device"]),
+    ("exchange", &["diag", "net", "graph", "data", "device", "train"]),
     // rim
     ("driver", BELOW_DRIVER),
     ("diagram", &["net"]),
@@ -78,7 +79,7 @@ const BELOW_DRIVER: &[&str] = &[
 /// The command line shows nouns and starts the driver; it calls no stage itself.
 const BELOW_CLI: &[&str] = &[
     "source", "diag", "num", "disk", "syntax", "docs", "net", "config", "graph", "kernel", "codegen", "device", "data",
-    "train", "driver", "diagram", "plot", "lsp", "snapshot", "bench",
+    "train", "exchange", "driver", "diagram", "plot", "lsp", "snapshot", "bench",
 ];
 
 /// Codes that no stage reports yet.

@@ -67,3 +67,32 @@ fn documentation_completions_and_manual() {
     assert!(read(folder.join("man/sdc.1")).contains(".TH"));
     assert!(folder.join("man/sdc-fmt.1").exists());
 }
+
+#[test]
+fn assertions_hold_a_program_to_what_it_says() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let folder = folder.path();
+    let program = |width: usize| {
+        let text = format!(
+            "model M(width: int = {width}) {{\n    input image[3, 8, 8]\n    net {{ conv3x3(width); bn; global_avg_pool; \
+             linear(10) }}\n    assert parameters == 166 and residuals == 0 : \"as the letter says\"\n}}\n"
+        );
+        std::fs::write(folder.join("m.sd"), text).expect("writable");
+    };
+    program(4);
+    let (code, told) = sdc(folder, &["test", "--accept", "m.sd"]);
+    assert!(code == Some(0) && told.contains("3 accepted now"), "{told}");
+    assert_eq!(sdc(folder, &["test", "m.sd"]).0, Some(0));
+    // Wider, it is refused before anything of it is taken as right, and told in what.
+    program(5);
+    let (code, told) = sdc(folder, &["test", "--accept", "m.sd"]);
+    assert!(code == Some(1) && told.contains("SD0308") && told.contains("as the letter says"), "{told}");
+    assert!(told.contains("parameters = 205, residuals = 0"), "{told}");
+    assert!(told.contains("1 program with errors"), "{told}");
+    assert_eq!(sdc(folder, &["check", "m.sd"]).0, Some(1));
+    program(4);
+    // What is set beside the text is no broken promise of the text, and the resolved program asserts nothing.
+    assert_eq!(sdc(folder, &["summary", "m.sd", "--set", "model.width=5"]).0, Some(0));
+    let (code, resolved) = sdc(folder, &["config", "m.sd", "--set", "model.width=5"]);
+    assert!(code == Some(0) && !resolved.contains("assert"), "{resolved}");
+}

@@ -9,7 +9,7 @@
 ["use"] @keyword.import
 ["const" "fn" "block" "family" "regularizer" "model" "train" "let"] @keyword
 ["for" "in" "if" "else"] @keyword.control
-["stage" "residual" "concat" "scale" "branch" "shortcut" "path" "default" "require" "as"] @keyword
+["stage" "residual" "concat" "scale" "branch" "shortcut" "path" "default" "require" "assert" "as"] @keyword
 ["input" "net" "place" "on" "where" "at" "except" "branches"] @keyword
 ["and" "or" "not"] @keyword.operator
 ["+" "-" "*" "/" "%" "^" "==" "!=" "<" "<=" ">" ">=" "=" ".." "..<" "->"] @operator

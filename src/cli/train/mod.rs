@@ -13,8 +13,9 @@ use super::{Format, Values, failed, kept, print, report};
 use crate::data::Splits;
 use crate::diag::{Failure, Problem, codes};
 use crate::driver::{self, Choice, Input, Session};
+use crate::net::Network;
 use crate::source::{SourceId, Span};
-use crate::train::{Ended, RunFolder};
+use crate::train::{Checkpoint, Ended, RunFolder};
 
 /// Train a model, or go on with a run.
 #[derive(clap::Args)]
@@ -61,15 +62,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let signals = match Signals::listen() {
+    let signals = match listen() {
         Ok(signals) => signals,
-        Err(e) => {
-            return failed(&Failure::new(codes::CANNOT_READ, format!("the system tells no signals: {e}"), "retry"));
-        }
+        Err(failure) => return failed(&failure),
     };
     match (&args.resume, args.seeds) {
         (Some(folder), _) => resume(args, &RunFolder::existing(folder), &signals),
-        (None, None) => match fresh(args, args.seed, true, &signals) {
+        (None, None) => match fresh(args, args.seed, true, &signals, &|network| args.first_weights(network)) {
             Ok((_, finished)) => finished.code(&signals),
             Err(code) => code,
         },
@@ -77,7 +76,36 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
+fn listen() -> Result<Signals, Failure> {
+    Signals::listen()
+        .map_err(|e| Failure::new(codes::CANNOT_READ, format!("the system tells no signals: {e}"), "retry"))
+}
+
 impl Args {
+    /// For a run that is made with its first weights, and not trained.
+    pub fn untrained(file: PathBuf, values: Values, out: Option<PathBuf>, threads: Option<usize>) -> Self {
+        Args {
+            file: Some(file),
+            values,
+            resume: None,
+            epochs: None,
+            out,
+            threads,
+            steps: Some(0),
+            seed: None,
+            seeds: None,
+            weights: None,
+            save_every: None,
+            quiet: true,
+            json: false,
+        }
+    }
+
+    /// The weights that the command line names.
+    fn first_weights(&self, network: &Network) -> Result<Option<Checkpoint>, Failure> {
+        self.weights.as_ref().map(|path| Checkpoint::read(path, network)).transpose()
+    }
+
     fn style(&self) -> Style {
         match (self.quiet, self.json) {
             (true, _) => Style::Quiet,
@@ -100,8 +128,23 @@ impl Finished {
     }
 }
 
+/// Makes a run with the weights that `first` gives its network, and trains nothing; the run's folder.
+pub fn make(args: &Args, first: &First<'_>) -> Result<RunFolder, ExitCode> {
+    let signals = listen().map_err(|failure| failed(&failure))?;
+    fresh(args, args.seed, true, &signals, first).map(|(_, finished)| finished.folder)
+}
+
+/// The weights that a network starts from; as drawn where there are none.
+type First<'a> = dyn Fn(&Network) -> Result<Option<Checkpoint>, Failure> + 'a;
+
 /// A new run; with the seed that it has.
-fn fresh(args: &Args, seed: Option<u64>, tell: bool, signals: &Signals) -> Result<(u64, Finished), ExitCode> {
+fn fresh(
+    args: &Args,
+    seed: Option<u64>,
+    tell: bool,
+    signals: &Signals,
+    first: &First<'_>,
+) -> Result<(u64, Finished), ExitCode> {
     let mut session = Session::default();
     let file = args.file.as_deref().expect("a file or a run is required");
     let mut choice = args.values.choice();
@@ -122,7 +165,8 @@ fn fresh(args: &Args, seed: Option<u64>, tell: bool, signals: &Signals) -> Resul
     let seed = recipe.seed;
     let text = config.to_text(&session.sources);
     let program = Program { network: built.network, recipe, text, set: vec![], sources: session.sources };
-    let source = Source::New { out: args.out.as_deref(), weights: args.weights.as_deref() };
+    let weights = first(&program.network).map_err(|failure| failed(&failure))?;
+    let source = Source::New { out: args.out.as_deref(), weights };
     session::train(args, &program, &source, signals).map(|f| (seed, f)).map_err(|failure| failed(&failure))
 }
 
@@ -160,7 +204,7 @@ fn several(args: &Args, count: u64, signals: &Signals) -> ExitCode {
     let mut first = args.seed;
     for number in 0..count {
         let seed = first.map(|first| first.wrapping_add(number));
-        match fresh(args, seed, number == 0, signals) {
+        match fresh(args, seed, number == 0, signals, &|network| args.first_weights(network)) {
             Ok((seed, finished)) if finished.ended == Ended::Finished => {
                 first = first.or(Some(seed));
                 scores.extend(finished.metrics.last().map(|row| row.test_accuracy));

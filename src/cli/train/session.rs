@@ -32,13 +32,14 @@ pub struct Program {
 /// Where a run comes from.
 pub enum Source<'a> {
     /// Nowhere.
-    New { out: Option<&'a Path>, weights: Option<&'a Path> },
+    New { out: Option<&'a Path>, weights: Option<Checkpoint> },
     /// Its folder, which the caller has locked.
     Old(&'a RunFolder),
 }
 
 /// A session that is over.
 pub struct Finished {
+    pub folder: RunFolder,
     pub ended: Ended,
     pub metrics: Metrics,
 }
@@ -54,10 +55,6 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Source::New { .. } => None,
         Source::Old(folder) => Some(folder.checkpoints().newest(network)?),
     };
-    let weights = match source {
-        Source::New { weights, .. } => weights.map(|path| Checkpoint::read(path, network)).transpose()?,
-        Source::Old(_) => None,
-    };
     let data = data::load(&recipe.data, recipe.seed)?;
     let (graphs, threads) = (driver::graphs(network, Some(recipe)), threads(args.threads));
     let plans = driver::plans(&graphs, recipe.batch);
@@ -66,10 +63,10 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     }
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
     let mut engine = driver::compile(plans, threads);
-    let start = match (&found, &weights) {
+    let start = match (&found, source) {
         (Some(found), _) => Start::Resumed(&found.checkpoint),
-        (None, Some(weights)) => Start::Weights(weights),
-        (None, None) => Start::Drawn,
+        (None, Source::New { weights: Some(weights), .. }) => Start::Weights(weights),
+        (None, Source::New { .. } | Source::Old(_)) => Start::Drawn,
     };
     let job = Job { program: text, set, network, recipe, data: &data };
     let mut trainer = Trainer::new(job, &mut engine, &SystemDisk, start, args.steps)?;
@@ -102,7 +99,8 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Err(failure) => watch.note(&failure.to_string()),
     }
     watch.end();
-    result.map(|ended| Finished { ended, metrics: progress.metrics.clone() })
+    let metrics = progress.metrics.clone();
+    result.map(|ended| Finished { folder, ended, metrics })
 }
 
 /// The run's folder, and the right to write there.

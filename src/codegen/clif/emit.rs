@@ -151,9 +151,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 }
             }
             Expr::Binary(op, a, b) => {
-                if let Some(fused) = self.fused(*op, *a, *b, quarter) {
-                    return fused;
-                }
                 let (a, b) = (self.value(*a, quarter), self.value(*b, quarter));
                 match op {
                     Binary::Add => self.b.ins().fadd(a, b),
@@ -183,32 +180,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Expr::Reduce { over, op, body } => self.reduce(*over, *op, *body, quarter),
         }
-    }
-
-    /// The factors of a product that varies from pixel to pixel: a sum of it rounds once.
-    pub(super) fn factors(&self, value: Value) -> Option<(Value, Value)> {
-        match *self.map.expr(value) {
-            Expr::Binary(Binary::Mul, a, b) if self.axes[value.index()].has(Axis::Pixels) => Some((a, b)),
-            _ => None,
-        }
-    }
-
-    /// x + a b and x - a b, rounded once; whether depends on the expression alone, so that what is computed again where it
-    /// is needed has the same bits.
-    fn fused(&mut self, op: Binary, left: Value, right: Value, quarter: usize) -> Option<ir::Value> {
-        let (x, (a, b)) = match op {
-            Binary::Add => match self.factors(left) {
-                Some(product) => (right, product),
-                None => (left, self.factors(right)?),
-            },
-            Binary::Sub => (left, self.factors(right)?),
-            Binary::Mul | Binary::Div | Binary::Min | Binary::Max => return None,
-        };
-        let [x, mut a, b] = [x, a, b].map(|value| self.value(value, quarter));
-        if op == Binary::Sub {
-            a = self.b.ins().fneg(a);
-        }
-        Some(self.b.ins().fma(a, b, x))
     }
 
     fn is_zero(&self, value: Value) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! Sixteen channels are four vectors of four lanes ("quarters"). What does not change inside a task is computed once
 //! before its loop; a gate that is one number a task splits the function into two specialised bodies, so that finer
-//! draws are made, and what stands behind the gate is read, only where it matters. Products that
-//! vary from pixel to pixel are added in one rounding; the rest is rounded operation by operation.
+//! draws are made, and what stands behind the gate is read, only where it matters. All arithmetic is rounded operation by
+//! operation: what a known gate leaves out of an expression then changes no bit.
 
 mod draw;
 mod emit;

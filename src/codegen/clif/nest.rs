@@ -177,7 +177,7 @@ impl Emitter<'_, '_> {
         width: usize,
         side_by_side: usize,
     ) {
-        let of = |sum: &PixelSum| quarters.start..quarters.end.min(sum.quarters);
+        let of = |sum: &PixelSum| quarters.start.min(sum.quarters)..quarters.end.min(sum.quarters);
         for sum in sums {
             sum.row[..side_by_side]
                 .iter()
@@ -286,20 +286,10 @@ impl Emitter<'_, '_> {
         self.b.def_var(accumulator, joined);
     }
 
-    /// Accumulates a quarter of a value: a product in the same rounding as the sum.
+    /// Accumulates a quarter of a value.
     fn add(&mut self, accumulator: Variable, body: Value, op: ReduceOp, quarter: usize) {
-        match (op, self.factors(body)) {
-            (ReduceOp::Sum, Some((a, b))) => {
-                let (a, b) = (self.value(a, quarter), self.value(b, quarter));
-                let so_far = self.b.use_var(accumulator);
-                let sum = self.b.ins().fma(a, b, so_far);
-                self.b.def_var(accumulator, sum);
-            }
-            _ => {
-                let next = self.value(body, quarter);
-                self.accumulate(accumulator, next, op);
-            }
-        }
+        let next = self.value(body, quarter);
+        self.accumulate(accumulator, next, op);
     }
 
     fn joined(&mut self, op: ReduceOp, a: ir::Value, b: ir::Value) -> ir::Value {

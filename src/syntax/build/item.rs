@@ -110,8 +110,15 @@ impl Builder<'_> {
             Rule::place_stmt => tree::ModelStmt::Place(self.place(pair)),
             Rule::let_stmt => tree::ModelStmt::Let(self.define(pair)),
             Rule::require_stmt => tree::ModelStmt::Require(self.require(pair)),
+            Rule::assert_stmt => tree::ModelStmt::Assert(self.assertion(pair)),
             other => unreachable!("the grammar has no model statement {other:?}"),
         }
+    }
+
+    fn assertion(&mut self, pair: Pair<'_, Rule>) -> tree::Assert {
+        let span = self.span(&pair);
+        let mut parts = Parts::of(pair);
+        tree::Assert { cond: self.expr(parts.part()), message: parts.next().map(|p| self.string(&p)), span }
     }
 
     fn place(&mut self, pair: Pair<'_, Rule>) -> tree::Place {

@@ -23,6 +23,10 @@ pub const FORMS: &[(&str, &str)] = &[
     ("for", "a loop is written `for i in 0..<n { … }`"),
     ("if", "a condition is written `if a > b { … } else if c { … } else { … }`"),
     ("require", "a condition that must hold is written `require depth > 2 : \"why\"`"),
+    (
+        "assert",
+        "what a model comes to is asserted as `assert parameters == 28_485_477`; a reason may follow: ` : \"why\"`",
+    ),
     ("default", "a default is written `default conv(init: he_normal_in)`"),
     ("stage", "a stage is written `stage name { … }` or `stage name[i] { … }`"),
     ("residual", "a residual is written `residual { branch { … } shortcut { … } }`"),

@@ -205,7 +205,7 @@ fn stands_apart(before: Rule, after: Rule) -> bool {
             | Rule::index
             | Rule::field
     );
-    // `require c : "…"` alone has its colon apart.
+    // `require c : "…"` and `assert c : "…"` alone have their colon apart.
     let apart = before == Rule::expr && after == Rule::colon;
     apart || !tight_before && !tight_after
 }

@@ -53,6 +53,12 @@ impl Checkpoint {
         Ok(Checkpoint { record, values: values.collect() })
     }
 
+    /// Weights that came from elsewhere; what is not among them starts as drawn.
+    pub fn of_weights(values: Vec<(State, Vec<f32>)>) -> Self {
+        let (program, set) = (String::new(), vec![]);
+        Checkpoint { record: Record { program, set, seed: 0, progress: Progress::default() }, values }
+    }
+
     /// Sets all states, so that a run goes on where it stopped.
     pub fn restore(&self, engine: &mut dyn Engine) {
         self.values.iter().for_each(|(state, values)| engine.write(state, values));

@@ -163,6 +163,7 @@ impl Writer {
             };
             self.line(&place);
         }
+        self.line("assert parameters >= 0 or layers < 10 * residuals : \"so it is\"");
         self.text.push_str("}\n");
         (self.text, self.choices)
     }

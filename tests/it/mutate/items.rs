@@ -128,6 +128,7 @@ impl Walk<'_> {
             }),
             ModelStmt::Let(c) => self.at(c.span, |this| this.definition(c, c.span)),
             ModelStmt::Require(require) => self.at(require.span, |this| this.condition(&require.cond)),
+            ModelStmt::Assert(assert) => self.at(assert.span, |this| this.condition(&assert.cond)),
         }
     }
 

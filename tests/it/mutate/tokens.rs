@@ -19,6 +19,7 @@ const WORDS: &[&str] = &[
     "if",
     "else",
     "require",
+    "assert",
     "default",
     "stage",
     "residual",
