@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(trained) => trained,
         Err(code) => return code,
     };
-    let assessment = match assess(&mut trained.engine, &trained.data.test, trained.recipe.batch) {
+    let assessment = match assess(&mut *trained.engine, &trained.data.test, trained.recipe.batch) {
         Ok(assessment) => assessment,
         Err(failure) => return failed(&failure),
     };

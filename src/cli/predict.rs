@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> ExitCode {
         out = format!("index,label,predicted{logits}\n");
     }
     let mut index = 0;
-    let asked = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
+    let asked = classify(&mut *trained.engine, images, trained.recipe.batch, |label, logits| {
         let predicted = largest(logits);
         // Writing to a String cannot fail.
         let _ = match args.csv {

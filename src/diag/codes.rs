@@ -73,4 +73,6 @@ codes! {
     NOT_FINITE = "SD0905": "A loss or gradient that is not a finite number.";
     TOO_LITTLE_MEMORY = "SD0906": "A plan that needs more memory than the machine has.";
     RUN_IN_USE = "SD0907": "A run that another process is training.";
+    NO_DEVICE = "SD0908": "A device that is not there, or whose driver cannot be used.";
+    DEVICE_FAILED = "SD0909": "A device that failed while it worked.";
 }
