@@ -76,5 +76,9 @@ fn write(args: &Args, session: &mut Session) -> Option<Result<String, Failure>> 
 
 fn unwritten(args: &Args, error: &std::io::Error) -> Failure {
     let message = format!("{} cannot be written: {error}", args.out.display());
-    Failure::new(codes::CANNOT_WRITE, message, "make room or change permissions there, or name another folder with --out")
+    Failure::new(
+        codes::CANNOT_WRITE,
+        message,
+        "make room or change permissions there, or name another folder with --out",
+    )
 }

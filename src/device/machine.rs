@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::cpu::CpuEngine;
 use super::cuda;
-use super::gpu::GpuEngine;
+use super::gpu::{GpuEngine, Prepared, Processor};
 use super::{Engine, host};
 use crate::codegen::gpu::{self, Dialect};
 use crate::diag::Failure;
@@ -91,7 +91,7 @@ impl Machine {
     }
 
     /// The language of its kernels, where it compiles texts.
-    fn dialect(&self) -> Option<Dialect> {
+    pub fn dialect(&self) -> Option<Dialect> {
         match self {
             Machine::Cpu { .. } => None,
             Machine::Cuda(_) => Some(Dialect::Cuda),
@@ -121,24 +121,41 @@ impl Machine {
         }
     }
 
+    /// Compiles a network's kernels and makes room for it; none on the processor of this machine, which compiles plans.
+    ///
+    /// # Errors
+    /// Where the driver refuses.
+    pub fn processor(&self, prepared: Prepared) -> Option<Result<Box<dyn Processor>, Failure>> {
+        match self {
+            Machine::Cpu { .. } => None,
+            Machine::Cuda(card) => Some(card.processor(prepared).map(|made| Box::new(made) as Box<dyn Processor>)),
+            #[cfg(feature = "gpu")]
+            Machine::Wgpu(adapter) => {
+                Some(adapter.processor(prepared).map(|made| Box::new(made) as Box<dyn Processor>))
+            }
+        }
+    }
+
     /// Compiles a test plan, and a training plan if the network is to be trained.
     ///
     /// # Errors
     /// Where the driver refuses.
     pub fn engine(&self, train: Option<Plan>, test: Plan) -> Result<Box<dyn Engine>, Failure> {
-        let programs = |dialect: Dialect| gpu::programs(train.as_ref(), &test, dialect);
-        Ok(match self {
-            Machine::Cpu { threads } => Box::new(CpuEngine::new(train, test, *threads)),
-            Machine::Cuda(card) => {
-                let programs = programs(Dialect::Cuda);
-                Box::new(GpuEngine::new(train, test, programs, |prepared| card.processor(prepared))?)
-            }
-            #[cfg(feature = "gpu")]
-            Machine::Wgpu(adapter) => {
-                let programs = programs(adapter.dialect());
-                Box::new(GpuEngine::new(train, test, programs, |prepared| adapter.processor(prepared))?)
-            }
+        Ok(match (self, self.dialect()) {
+            (Machine::Cpu { threads }, _) => Box::new(CpuEngine::new(train, test, *threads)),
+            (_, dialect) => Box::new(self.gpu_engine(train, test, dialect.expect("what is no CPU compiles texts"))?),
         })
+    }
+
+    fn gpu_engine(
+        &self,
+        train: Option<Plan>,
+        test: Plan,
+        dialect: Dialect,
+    ) -> Result<GpuEngine<Box<dyn Processor>>, Failure> {
+        let programs = gpu::programs(train.as_ref(), &test, dialect);
+        let make = |prepared| self.processor(prepared).expect("a graphics processor");
+        GpuEngine::new(train, test, programs, make)
     }
 }
 

@@ -33,7 +33,10 @@ fn only_files_sizes_and_runs_have_no_program() {
         .iter()
         .filter(|(code, _)| matches!(page(code.0).expect("every code has a page").example, Example::Situation(_)));
     let without: Vec<&str> = without.map(|(code, _)| code.0).collect();
-    let expected = ["SD0103", "SD0504", "SD0505", "SD0901", "SD0902", "SD0903", "SD0904", "SD0905", "SD0906", "SD0907", "SD0908", "SD0909"];
+    let expected = [
+        "SD0103", "SD0504", "SD0505", "SD0901", "SD0902", "SD0903", "SD0904", "SD0905", "SD0906", "SD0907", "SD0908",
+        "SD0909",
+    ];
     assert_eq!(without, expected);
 }
 

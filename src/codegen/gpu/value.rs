@@ -212,7 +212,9 @@ impl<'m> Values<'m> {
                 format!("pick{suffix}({cond}, {then}, {otherwise})")
             }
             Expr::Mask(a) => self.masked(w, &self.vector(*a), "0.0f"),
-            Expr::Reduce { body, .. } if matches!(map.domain, Domain::Flat { .. }) => return self.lanes(w, value, *body),
+            Expr::Reduce { body, .. } if matches!(map.domain, Domain::Flat { .. }) => {
+                return self.lanes(w, value, *body);
+            }
             Expr::Reduce { body, .. } => return self.first(w, value, *body),
         };
         w.constant(self.ty(value), &self.name(value), &text);

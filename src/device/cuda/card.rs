@@ -117,7 +117,10 @@ fn count() -> Result<usize, Failure> {
     driver::result::init().map_err(refused)?;
     let count = CudaContext::device_count().map_err(refused)?;
     if count == 0 {
-        return Err(missing("NVIDIA's driver is here but knows no card", "`nvidia-smi` tells more; or use --device cpu"));
+        return Err(missing(
+            "NVIDIA's driver is here but knows no card",
+            "`nvidia-smi` tells more; or use --device cpu",
+        ));
     }
     Ok(count as usize)
 }

@@ -18,7 +18,11 @@ use crate::diag::{Failure, codes};
 /// A driver that does not do what it was asked.
 fn failed(what: &str, error: DriverError) -> Failure {
     let message = format!("CUDA gave up while it {what}: {}", said(error));
-    Failure::new(codes::DEVICE_FAILED, message, "go on from the last checkpoint with --resume, there or with --device cpu")
+    Failure::new(
+        codes::DEVICE_FAILED,
+        message,
+        "go on from the last checkpoint with --resume, there or with --device cpu",
+    )
 }
 
 /// What the driver says, in its own words.

@@ -48,3 +48,13 @@ pub trait Processor {
     /// Whatever the driver says.
     fn run(&self, calls: &[usize], step: &Step, read: &[Range<usize>]) -> Result<Vec<f32>, Failure>;
 }
+
+impl<P: Processor + ?Sized> Processor for Box<P> {
+    fn write(&self, at: usize, floats: &[f32]) -> Result<(), Failure> {
+        (**self).write(at, floats)
+    }
+
+    fn run(&self, calls: &[usize], step: &Step, read: &[Range<usize>]) -> Result<Vec<f32>, Failure> {
+        (**self).run(calls, step, read)
+    }
+}

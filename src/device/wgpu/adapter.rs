@@ -30,7 +30,8 @@ impl Adapter {
             Dialect::Wgsl | Dialect::Cuda => (Backends::VULKAN, Features::empty()),
         };
         let what = if dialect == Dialect::Metal { "Metal" } else { "Vulkan" };
-        let instance = Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
+        let instance =
+            Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
         let mut all = pollster::block_on(instance.enumerate_adapters(backends));
         // The sort is stable: of one kind the driver's first.
         all.sort_by_key(|adapter| rank(adapter.get_info().device_type));

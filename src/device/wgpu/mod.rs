@@ -35,5 +35,9 @@ impl Complaints {
 /// A device that does not do what it was asked.
 fn failed(what: &dyn std::fmt::Display) -> Failure {
     let message = format!("the graphics processor gave up: {what}");
-    Failure::new(codes::DEVICE_FAILED, message, "go on from the last checkpoint with --resume, there or with --device cpu")
+    Failure::new(
+        codes::DEVICE_FAILED,
+        message,
+        "go on from the last checkpoint with --resume, there or with --device cpu",
+    )
 }

@@ -95,7 +95,8 @@ impl WgpuProcessor {
             bind_group_layouts: &[Some(layout)],
             immediate_size: 0,
         });
-        let mut wanted: Vec<(usize, u32)> = self.prepared.calls.iter().map(|call| (call.kernel, call.threads)).collect();
+        let mut wanted: Vec<(usize, u32)> =
+            self.prepared.calls.iter().map(|call| (call.kernel, call.threads)).collect();
         wanted.sort_unstable();
         wanted.dedup();
         for (kernel, threads) in wanted {
@@ -203,7 +204,12 @@ fn check_sizes(prepared: &Prepared, most: u32) -> Result<(), Failure> {
 }
 
 fn buffer(device: &Device, bytes: usize, usage: BufferUsages) -> Buffer {
-    device.create_buffer(&BufferDescriptor { label: None, size: bytes.max(16) as u64, usage, mapped_at_creation: false })
+    device.create_buffer(&BufferDescriptor {
+        label: None,
+        size: bytes.max(16) as u64,
+        usage,
+        mapped_at_creation: false,
+    })
 }
 
 /// Arena, arguments, step: buffers 0, 1 and 2 of every kernel.
@@ -223,11 +229,8 @@ fn layout(device: &Device, slot: usize) -> BindGroupLayout {
 }
 
 fn group(device: &Device, layout: &BindGroupLayout, [arena, arguments, step]: [&Buffer; 3], slot: usize) -> BindGroup {
-    let slot = BindingResource::Buffer(BufferBinding {
-        buffer: arguments,
-        offset: 0,
-        size: BufferSize::new(slot as u64),
-    });
+    let slot =
+        BindingResource::Buffer(BufferBinding { buffer: arguments, offset: 0, size: BufferSize::new(slot as u64) });
     let entries = [
         BindGroupEntry { binding: 0, resource: arena.as_entire_binding() },
         BindGroupEntry { binding: 1, resource: slot },

@@ -1,5 +1,8 @@
 //! Kernels for graphics processors: their very text, run on the CPU, against the f64 graph and the CPU engine.
 
+mod draws;
+mod drivers;
+mod launches;
 mod machine;
 mod networks;
 mod parts;
@@ -11,8 +14,8 @@ use sdc::fuse;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
 use sdc::kernel::{Plan, Slot};
-use sdc::net::{Network, Role};
 use sdc::net::recipe::{Loss, Memory, Optimizer};
+use sdc::net::{Network, Role};
 
 use super::cpu::{agree_within, graphs, rounded, single};
 use machine::{Machine, Step};
@@ -150,8 +153,7 @@ fn check_not_finite(network: &Network, optimizer: &Optimizer, dialect: Dialect) 
     let compiled = Compiled::new(&graphs.0, &graphs.1, 4, dialect);
     let mut inputs = rounded(network, 4);
     inputs.images[7] = f64::NAN;
-    let (before, after) =
-        (compiled.arena(&compiled.train, network, &inputs), compiled.step(network, &inputs, 0));
+    let (before, after) = (compiled.arena(&compiled.train, network, &inputs), compiled.step(network, &inputs, 0));
     let mut kept = 0;
     for p in network.parameters().into_iter().filter(|p| p.role != Role::State) {
         let slots = Memory::ALL.map(|memory| Slot::Memory(memory, p.path.clone()));

@@ -8,7 +8,9 @@ use super::super::graph::build::*;
 use super::{check, check_not_finite};
 
 fn of(input: Shape, body: impl FnOnce(&mut Scope<'_>)) {
-    check(&network(input, body), &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+    let network = network(input, body);
+    check(&network, &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+    super::drivers::check(&network, &sgd(), PLAIN, [5, 3]);
 }
 
 /// Kernels, strides, dilations and groups; channels that fill no block; several tiles of columns; a linear layer.
@@ -88,9 +90,11 @@ fn every_optimizer() {
     for dialect in [Dialect::Cuda, Dialect::Metal] {
         optimizers(|network, optimizer| check(network, optimizer, PLAIN, [4, 4], dialect, &[1]));
     }
+    optimizers(|network, optimizer| super::drivers::check(network, optimizer, PLAIN, [4, 4]));
 }
 
 #[test]
 fn a_step_that_is_not_finite_changes_no_weight_and_nothing_that_is_kept() {
     optimizers(|network, optimizer| check_not_finite(network, optimizer, Dialect::Cuda));
+    optimizers(super::drivers::check_not_finite);
 }
