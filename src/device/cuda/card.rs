@@ -133,7 +133,7 @@ fn version() -> Result<i32, DriverError> {
     Ok(version)
 }
 
-fn nvrtc_is_there() -> bool {
+pub(super) fn nvrtc_is_there() -> bool {
     // SAFETY: the libraries that are looked for are NVRTC's own, whose start-up code may run.
     unsafe { nvrtc::sys::is_culib_present() }
 }

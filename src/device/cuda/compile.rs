@@ -124,8 +124,12 @@ fn compile(text: &str, architecture: &str) -> Result<Vec<u8>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::place;
     use std::path::Path;
+
+    use super::{all, place};
+    use crate::codegen::gpu::Kernel;
+    use crate::device::gpu::Prepared;
+    use crate::diag::codes;
 
     #[test]
     fn code_is_kept_by_text_architecture_and_compiler() {
@@ -135,5 +139,41 @@ mod tests {
         for other in [of("b", "sm_80", (12, 9)), of("a", "sm_90", (12, 9)), of("a", "sm_80", (12, 8))] {
             assert_ne!(own, other);
         }
+    }
+
+    /// Kernels whose bodies are these.
+    fn prepared(bodies: &[&str]) -> Prepared {
+        let kernel = |(i, body): (usize, &&str)| {
+            let name = format!("k{i}");
+            Kernel { text: format!("extern \"C\" __global__ void {name}(float *x) {{ {body} }}"), name }
+        };
+        let kernels = bodies.iter().enumerate().map(kernel).collect();
+        Prepared { prelude: String::new(), kernels, calls: vec![], test: 0, floats: 0 }
+    }
+
+    /// Where NVRTC is (it needs no driver): machine code once, then the same from the folder; a wrong text is told.
+    #[test]
+    fn nvrtc_compiles_into_the_cache() {
+        if !crate::device::cuda::card::nvrtc_is_there() {
+            eprintln!("skipped: no NVRTC");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = folder.path().join("cuda");
+        let kernels = prepared(&["x[threadIdx.x] = 1.0f;", "x[0] += 2.0f;", "x[0] *= 2.0f;"]);
+        let made = all(&kernels, "sm_80", Some(&cache)).expect("they compile");
+        assert!(made.iter().all(|image| image.starts_with(b"\x7fELF")) && made.len() == 3);
+        let files: Vec<_> = cache.read_dir().expect("it is made").map(|e| e.expect("readable").path()).collect();
+        assert_eq!(files.len(), 3);
+        // What lies there is taken, and a file that is none is made again.
+        for file in &files {
+            std::fs::write(file, b"\x7fELF, from the folder").expect("writable");
+        }
+        let again = all(&kernels, "sm_80", Some(&cache)).expect("they are there");
+        assert!(again.iter().all(|image| image.ends_with(b"from the folder")));
+        files.iter().for_each(|file| std::fs::write(file, "").expect("writable"));
+        assert_eq!(all(&kernels, "sm_80", Some(&cache)).expect("they compile"), made);
+        let failure = all(&prepared(&["x[0] = y;"]), "sm_80", None).expect_err("y is not known");
+        assert!(failure.code == codes::NO_DEVICE && failure.message.contains("\"y\" is undefined"), "{failure}");
     }
 }

@@ -175,10 +175,6 @@ impl Digits {
     }
 }
 
-fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).collect()
-}
-
 /// How far losses lie apart at most.
 fn apart(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
