@@ -20,11 +20,14 @@ use crate::disk::{SystemDisk, replace};
 /// Products and sums are rounded one by one, as on every other machine; `fused` says where they are not.
 const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
+/// A kernel's machine code.
+type Image = Vec<u8>;
+
 /// The machine code of each kernel.
-pub(super) fn all(prepared: &Prepared, architecture: &str, cache: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
+pub(super) fn all(prepared: &Prepared, architecture: &str, cache: Option<&Path>) -> Result<Vec<Image>, Failure> {
     let count = prepared.kernels.len();
     let next = AtomicUsize::new(0);
-    let made: Mutex<Vec<Option<Result<Vec<u8>, Failure>>>> = Mutex::new(vec![None; count]);
+    let made = Mutex::new(vec![None; count]);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -41,7 +44,7 @@ pub(super) fn all(prepared: &Prepared, architecture: &str, cache: Option<&Path>)
         }
     });
     let made = made.into_inner().unwrap_or_else(|e| e.into_inner());
-    made.into_iter().map(|image| image.expect("each kernel was taken by a thread")).collect()
+    made.into_iter().map(|image: Option<Result<Image, Failure>>| image.expect("a thread took each kernel")).collect()
 }
 
 /// One kernel, from the cache if it is there. A cache that cannot be read or written is none.

@@ -89,7 +89,7 @@ impl Adapter {
     /// Bytes that a network may take: the largest piece of memory that a kernel sees.
     pub fn largest(&self) -> u64 {
         let limits = self.device.limits();
-        limits.max_buffer_size.min(u64::from(limits.max_storage_buffer_binding_size))
+        limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
     }
 
     /// Compiles a network's kernels and makes room for it.
