@@ -12,9 +12,9 @@ use wgpu::{
     BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor, BindGroupLayoutEntry,
     BindingResource, BindingType, Buffer, BufferBinding, BufferBindingType, BufferDescriptor, BufferSize, BufferUsages,
     CommandEncoderDescriptor, ComputePassDescriptor, ComputePipeline, ComputePipelineDescriptor, Device, ErrorFilter,
-    MapMode, PassthroughShaderEntryPoint, PipelineCompilationOptions, PipelineLayoutDescriptor, PollType, Queue,
-    ShaderModule, ShaderModuleDescriptor, ShaderModuleDescriptorPassthrough, ShaderRuntimeChecks, ShaderSource,
-    ShaderStages,
+    MapMode, PassthroughShaderEntryPoint, PipelineCompilationOptions, PipelineLayout, PipelineLayoutDescriptor,
+    PollType, Queue, ShaderModule, ShaderModuleDescriptor, ShaderModuleDescriptorPassthrough, ShaderRuntimeChecks,
+    ShaderSource, ShaderStages,
 };
 
 use super::{Complaints, failed};
@@ -88,7 +88,7 @@ impl WgpuProcessor {
         Ok(processor)
     }
 
-    /// Compiles each kernel as a module of its own.
+    /// Compiles each kernel as a module of its own, several at a time.
     fn compile(&mut self, dialect: Dialect, layout: &BindGroupLayout) -> Result<(), Failure> {
         let layout = self.device.create_pipeline_layout(&PipelineLayoutDescriptor {
             label: None,
@@ -99,29 +99,46 @@ impl WgpuProcessor {
             self.prepared.calls.iter().map(|call| (call.kernel, call.threads)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        for (kernel, threads) in wanted {
-            let name = &self.prepared.kernels[kernel].name;
-            let text = self.prepared.text(kernel);
-            let scope = self.device.push_error_scope(ErrorFilter::Validation);
-            let module = module(&self.device, dialect, name, text, threads);
-            let pipeline = self.device.create_compute_pipeline(&ComputePipelineDescriptor {
-                label: Some(name),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some(name),
-                // Kernels write what they share before they read it.
-                compilation_options: PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
-                    ..PipelineCompilationOptions::default()
-                },
-                cache: None,
-            });
-            if let Some(error) = pollster::block_on(scope.pop()) {
-                return Err(failed(&format!("it does not take kernel {name}: {error}")));
-            }
-            self.pipelines.insert((kernel, threads), pipeline);
-        }
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let (processor, wanted, layout) = (&*self, &wanted, &layout);
+        let share = |worker: usize| -> Result<Vec<_>, Failure> {
+            let own = wanted.iter().skip(worker).step_by(workers);
+            own.map(|key| Ok((*key, processor.pipeline(dialect, layout, *key)?))).collect()
+        };
+        let made: Result<Vec<Vec<_>>, Failure> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
+            all.into_iter().map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+        });
+        self.pipelines = made?.into_iter().flatten().collect();
         Ok(())
+    }
+
+    /// Compiles a kernel for blocks of so many threads. A scope for errors is a thread's own.
+    fn pipeline(
+        &self,
+        dialect: Dialect,
+        layout: &PipelineLayout,
+        (kernel, threads): (usize, u32),
+    ) -> Result<ComputePipeline, Failure> {
+        let name = &self.prepared.kernels[kernel].name;
+        let scope = self.device.push_error_scope(ErrorFilter::Validation);
+        let module = module(&self.device, dialect, name, self.prepared.text(kernel), threads);
+        let pipeline = self.device.create_compute_pipeline(&ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(layout),
+            module: &module,
+            entry_point: Some(name),
+            // Kernels write what they share before they read it.
+            compilation_options: PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..PipelineCompilationOptions::default()
+            },
+            cache: None,
+        });
+        match pollster::block_on(scope.pop()) {
+            Some(error) => Err(failed(&format!("it does not take kernel {name}: {error}"))),
+            None => Ok(pipeline),
+        }
     }
 
     /// Puts a call's arguments where its kernel reads them.
