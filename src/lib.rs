@@ -32,7 +32,7 @@
 //! | kernels | [`kernel`] | loop nests over scalar expressions, contractions with prologue and epilogue, the plan over one arena | target text |
 //! | | [`fuse`] | graph to plan: what is stored, what is computed where it is read | a rule's name |
 //! | | [`codegen`] | pure functions from kernel to Cranelift IR, and to CUDA C, Metal and WGSL (one printer) | drivers, files |
-//! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; the only `unsafe` | the graph |
+//! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; `gpu`: one engine over CUDA (`cuda`) and the system's drivers (`wgpu`); the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | | [`exchange`] | trained networks on their way to other tools and from them: ONNX, safetensors | files of its own making |
 //! | rim | [`driver`], [`cli`] | the pipeline on one page; one file a subcommand | analysis of their own |

@@ -14,27 +14,31 @@ from torch.nn.functional import cross_entropy
 
 import networks
 
-MODES = ("channels_last", "channels_first", "compile", "bf16")
+MODES = ("channels_last", "channels_first", "compile", "bf16", "max_autotune")
 SAMPLE_SECONDS = 0.05
 MISSING = 0.02
 TRIES = 3
 
 
-def stepper(network, mode, batch):
+def stepper(network, mode, batch, device):
     """A function that makes one training step on drawn images."""
     layout = torch.contiguous_format if mode == "channels_first" else torch.channels_last
-    network = network.to(memory_format=layout).train()
-    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout)
-    labels = torch.randint(10, (batch,))
+    network = network.to(device, memory_format=layout).train()
+    images = torch.randn(batch, 3, 32, 32, device=device).contiguous(memory_format=layout)
+    labels = torch.randint(10, (batch,), device=device)
     # The fused optimizer cannot take up a weight whose branch had been dropped at the first step.
     fused = not any(isinstance(module, networks.RandomDrop) for module in network.modules())
     sgd = torch.optim.SGD(network.parameters(), 1e-3, 0.9, nesterov=True, weight_decay=1e-4, fused=fused)
-    networks.ShakeDrop.in_graph = mode == "compile"
-    run = torch.compile(network) if mode == "compile" else network
+    networks.ShakeDrop.in_graph = mode in ("compile", "max_autotune")
+    run = network
+    if mode == "compile":
+        run = torch.compile(network)
+    if mode == "max_autotune":
+        run = torch.compile(network, mode="max-autotune")
 
     def step():
         sgd.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=mode == "bf16"):
+        with torch.autocast(device, torch.bfloat16, enabled=mode in ("bf16", "max_autotune")):
             loss = cross_entropy(run(images), labels)
         loss.backward()
         sgd.step()
@@ -73,6 +77,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=networks.NETWORKS)
     parser.add_argument("--mode", choices=MODES, default="channels_last")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10)
@@ -84,7 +89,7 @@ def main():
     network = networks.NETWORKS[args.network]()
     found = {"model": args.network, "version": torch.__version__, "parameters": networks.parameters(network)}
     if not args.parameters:
-        timing = measure(stepper(network, args.mode, args.batch), args.threads, args.steps, args.warmup)
+        timing = measure(stepper(network, args.mode, args.batch, args.device), args.threads, args.steps, args.warmup)
         found |= {
             "mode": args.mode,
             "threads": args.threads,

@@ -31,12 +31,12 @@ class ShakeDropFactorInGraph(torch.autograd.Function):
     def forward(ctx, x, b, shape):
         ctx.save_for_backward(b)
         ctx.shape = shape
-        return x * (b + (1 - b) * torch.empty(shape, dtype=x.dtype).uniform_(-1, 1))
+        return x * (b + (1 - b) * torch.empty(shape, dtype=x.dtype, device=x.device).uniform_(-1, 1))
 
     @staticmethod
     def backward(ctx, dy):
         (b,) = ctx.saved_tensors
-        return dy * (b + (1 - b) * torch.empty(ctx.shape, dtype=dy.dtype).uniform_(0, 1)), None, None
+        return dy * (b + (1 - b) * torch.empty(ctx.shape, dtype=dy.dtype, device=dy.device).uniform_(0, 1)), None, None
 
 
 class ShakeDrop(nn.Module):
@@ -53,7 +53,7 @@ class ShakeDrop(nn.Module):
         y = branch(x)
         shape = (y.shape[0], 1, 1, 1) if self.level == "image" else y.shape
         if self.in_graph:
-            return ShakeDropFactorInGraph.apply(y, (torch.rand(()) < self.p).to(y.dtype), shape)
+            return ShakeDropFactorInGraph.apply(y, (torch.rand((), device=y.device) < self.p).to(y.dtype), shape)
         return ShakeDropFactor.apply(y, torch.rand(()).item() < self.p, shape)
 
 

@@ -14,7 +14,7 @@ pub use spread::Spread;
 use std::time::Instant;
 
 use crate::data::{self, Batch, Pass};
-use crate::device::{Engine, State, host};
+use crate::device::{Device, Engine, State, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Input, Session};
 use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
@@ -34,6 +34,8 @@ pub struct Options {
     pub batch: Option<usize>,
     /// Threads.
     pub threads: usize,
+    /// Where it runs.
+    pub device: Device,
     /// Samples that are wanted; at least 1.
     pub samples: usize,
     /// Steps before the first sample.
@@ -85,7 +87,19 @@ pub fn measure(
     let recipe = recipe.or_else(|| plain(&network, batch));
     let plans = driver::plans(&driver::graphs(&network, recipe.as_ref()), batch);
     let planned_memory = plans.bytes(options.threads);
-    let mut engine = driver::compile(plans, options.threads);
+    if options.layers && options.device != Device::Cpu {
+        let message = "kernels are timed one by one on the CPU alone";
+        return Err(Failure::new(codes::NO_DEVICE, message, "leave --layers or --device away"));
+    }
+    // The CPU's engine is asked for more than an engine in general.
+    let (mut cpu, mut other) = match options.device {
+        Device::Cpu => (Some(driver::compile(plans, options.threads)), None),
+        device => (None, Some(driver::engine(plans, &driver::machine(device, options.threads)?)?)),
+    };
+    let engine: &mut dyn Engine = match (&mut cpu, &mut other) {
+        (Some(cpu), _) => cpu,
+        (None, other) => &mut **other.as_mut().expect("one of both is made"),
+    };
     let compile_seconds = start.elapsed().as_secs_f64();
 
     let images = drawn(&network, batch);
@@ -101,11 +115,14 @@ pub fn measure(
             number += 1;
         })
     });
-    let layers = match (&timing, options.layers) {
-        (Some(_), true) => Some(layers::time(&mut engine, &images, batch, &sampler)),
-        (Some(_), false) | (None, _) => None,
-    };
     let forward = sampler.time(|| drop(engine.logits(&images.images)));
+    if let Some(failure) = engine.failure() {
+        return Err(failure);
+    }
+    let layers = match (&timing, cpu) {
+        (Some(_), Some(mut cpu)) if options.layers => Some(layers::time(&mut cpu, &images, batch, &sampler)),
+        _ => None,
+    };
     Ok(Some(Measured {
         model: network.name.clone(),
         parameters: network.counts().parameters,

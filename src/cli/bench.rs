@@ -9,7 +9,7 @@ use super::summary::size;
 use super::table::{Align, Table};
 use super::{Chosen, Format, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
-use crate::device::host;
+use crate::device::{Device, host};
 use crate::diag::grouped;
 use crate::driver::{Input, Session};
 use crate::kernel::Work;
@@ -22,6 +22,9 @@ pub struct Args {
     /// Images a step [default: the program's, else 128].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
+    /// Where it runs: cpu, cuda, cuda:N, vulkan or metal.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Device,
     /// Threads [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -47,6 +50,7 @@ pub fn run(args: &Args) -> ExitCode {
     let options = Options {
         batch: args.batch.map(|batch| batch as usize),
         threads: threads(args.threads),
+        device: args.device,
         samples: args.steps as usize,
         warmup: args.warmup as usize,
         layers: args.layers,

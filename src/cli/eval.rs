@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> ExitCode {
         Err(code) => return code,
     };
     let batch = trained.recipe.batch;
-    let assessed = trained.data().and_then(|data| assess(&mut trained.engine, &data.test, batch));
+    let assessed = trained.data().and_then(|data| assess(&mut *trained.engine, &data.test, batch));
     let assessment = match assessed {
         Ok(assessment) => assessment,
         Err(failure) => return failed(&failure),

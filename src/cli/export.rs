@@ -10,7 +10,6 @@ use clap::ValueEnum;
 use super::trained::{Trained, Which};
 use super::{failed, kept, print};
 use crate::data::{Batch, Pass, Splits};
-use crate::device::Engine as _;
 use crate::diag::{Failure, counted, grouped};
 use crate::disk::{SystemDisk, replace};
 use crate::driver;
@@ -75,7 +74,7 @@ fn to_onnx(args: &Args, trained: &mut Trained) -> Result<String, Failure> {
     let graph = driver::forward(network, None);
     let program = &sources.get(SourceId(0)).text;
     let scale = &data.test.scale;
-    let export = Export { graph: &graph, engine: &trained.engine, scale, name: &network.name, program };
+    let export = Export { graph: &graph, engine: &*trained.engine, scale, name: &network.name, program };
     let model = onnx::model(&export)?;
     let sample = sample(trained, &data)?;
     let off = onnx::check(&model, &sample)?;
@@ -114,12 +113,12 @@ fn sample(trained: &mut Trained, data: &Splits) -> Result<Sample, Failure> {
 
 fn to_safetensors(folder: &Path, trained: &mut Trained) -> Result<String, Failure> {
     let data = trained.data()?;
-    let assessment = assess(&mut trained.engine, &data.test, trained.recipe.batch)?;
+    let assessment = assess(&mut *trained.engine, &data.test, trained.recipe.batch)?;
     let Trained { network, recipe, sources, engine, step, .. } = trained;
     let program = &sources.get(SourceId(0)).text;
     let card = Card { network, recipe, step: *step, assessment: &assessment, program };
     new_folder(folder)?;
-    write(&folder.join(WEIGHTS), &weights(network, engine, program))?;
+    write(&folder.join(WEIGHTS), &weights(network, &**engine, program))?;
     write(&folder.join(CARD), card.text().as_bytes())?;
     write(&folder.join(RunFolder::PROGRAM), program.as_bytes())?;
     kept::copy_used(folder, sources)?;

@@ -6,9 +6,11 @@
 
 mod at;
 mod bench;
+mod build;
 mod check;
 mod config;
 mod data;
+mod devices;
 mod diff;
 mod doc;
 mod draws;
@@ -90,6 +92,8 @@ enum Command {
     Import(import::Args),
     Bench(bench::Args),
     Dump(dump::Args),
+    Build(build::Args),
+    Devices(devices::Args),
 }
 
 /// Runs the command line of this process.
@@ -119,6 +123,8 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Bench(args) => bench::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Devices(args) => devices::run(&args),
     }
 }
 

@@ -82,7 +82,7 @@ impl Args {
             out = format!("{},predicted{logits}\n", if files.is_empty() { "index,label" } else { "image" });
         }
         let mut index = 0;
-        let _ = classify(&mut trained.engine, images, trained.recipe.batch, |label, logits| {
+        let _ = classify(&mut *trained.engine, images, trained.recipe.batch, |label, logits| {
             let predicted = largest(logits);
             // Writing to a String cannot fail.
             let _ = match (self.csv, files.get(index)) {

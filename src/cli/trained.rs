@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{Format, failed, kept, report, threads};
 use crate::data::{self, Splits};
-use crate::device::cpu::CpuEngine;
+use crate::device::{Device, Engine};
 use crate::diag::Failure;
 use crate::driver::{self, Built, Input, Session};
 use crate::net::{Network, Recipe};
@@ -19,7 +19,7 @@ pub struct Trained {
     pub recipe: Recipe,
     /// The text of its program, and the files that this uses.
     pub sources: Sources,
-    pub engine: CpuEngine,
+    pub engine: Box<dyn Engine>,
     /// Steps that its weights were trained for.
     pub step: u64,
 }
@@ -37,6 +37,9 @@ pub struct Which {
     /// The checkpoint: `newest`, `best`, or a file.
     #[arg(long, value_name = "WHICH", default_value = "newest")]
     checkpoint: String,
+    /// Where the network runs: cpu, cuda, cuda:N, vulkan or metal; `sdc devices` lists them.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Device,
     /// Threads [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -54,8 +57,10 @@ impl Which {
         };
         let checkpoint = self.read(&folder, &network).map_err(|failure| failed(&failure))?;
         let plans = driver::plans(&driver::graphs(&network, None), recipe.batch);
-        let mut engine = driver::compile(plans, threads(self.threads));
-        checkpoint.restore_weights(&mut engine);
+        let machine = driver::machine(self.device, threads(self.threads));
+        let engine = machine.and_then(|machine| driver::engine(plans, &machine));
+        let mut engine = engine.map_err(|failure| failed(&failure))?;
+        checkpoint.restore_weights(&mut *engine);
         Ok(Trained { network, recipe, sources: session.sources, engine, step: checkpoint.record.progress.step })
     }
 

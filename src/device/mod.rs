@@ -1,9 +1,18 @@
 //! The machines that run a plan. The only place with `unsafe` and with code for one platform.
 
 pub mod cpu;
+pub mod cuda;
+pub mod gpu;
 pub mod host;
 pub mod layout;
+mod machine;
+#[cfg(feature = "gpu")]
+pub mod wgpu;
 
+pub use machine::{Device, Found, Machine, found};
+
+use crate::diag::Failure;
+use crate::kernel::{BufferId, Plan, Slot};
 use crate::net::Path;
 use crate::net::recipe::Memory;
 
@@ -14,6 +23,20 @@ pub enum State {
     Parameter(Path),
     /// What the optimizer keeps of a parameter.
     Memory(Memory, Path),
+}
+
+impl State {
+    /// Where plans keep it.
+    fn slot(&self) -> Slot {
+        match self {
+            State::Parameter(path) => Slot::Parameter(path.clone()),
+            State::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
+        }
+    }
+}
+
+fn slot_of(plan: &Plan, slot: &Slot) -> BufferId {
+    plan.slot(slot).unwrap_or_else(|| panic!("the plan has no {slot:?}"))
 }
 
 /// A compiled network on some machine, with its weights.
@@ -40,4 +63,9 @@ pub trait Engine {
 
     /// Sets a state's values; as many as [`read`](Engine::read) gives.
     fn write(&mut self, state: &State, values: &[f32]);
+
+    /// Why its machine does not answer any more, if so; what it has returned since is not a number.
+    fn failure(&self) -> Option<Failure> {
+        None
+    }
 }

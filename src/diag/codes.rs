@@ -76,4 +76,6 @@ codes! {
     RUN_IN_USE = "SD0907": "A run that another process is training.";
     EXPORT_DIFFERS = "SD0908": "An exported network that does not compute what its run does.";
     IMPORT_UNFIT = "SD0909": "Weights from elsewhere that do not fit the network.";
+    NO_DEVICE = "SD0910": "A device that is not there, or whose driver cannot be used.";
+    DEVICE_FAILED = "SD0911": "A device that failed while it worked.";
 }

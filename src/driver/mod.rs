@@ -23,8 +23,10 @@ pub use self::fix::{Change, Mended, MendedFile, fix};
 pub use self::memory::check_memory;
 use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::config::{self, Config};
+use crate::data;
 use crate::device::cpu::CpuEngine;
-use crate::diag::{Problem, Problems};
+use crate::device::{Device, Engine, Machine};
+use crate::diag::{Failure, Problem, Problems};
 use crate::docs::Shelf;
 use crate::elaborate;
 pub use crate::elaborate::Built;
@@ -291,6 +293,22 @@ pub fn plans(graphs: &Graphs, batch: usize) -> Plans {
 /// The kernels of the plans, and the calls that make a step, for graphics processors, as one text.
 pub fn gpu_programs(plans: &Plans, dialect: Dialect) -> Programs {
     gpu::programs(plans.train.as_ref(), &plans.test, dialect)
+}
+
+/// Opens a machine; what a driver's compiler makes is kept in the user's cache.
+///
+/// # Errors
+/// Where it is not there or its driver cannot be used.
+pub fn machine(device: Device, threads: usize) -> Result<Machine, Failure> {
+    Machine::open(device, threads, data::cache().as_deref())
+}
+
+/// The engine that runs the plans on a machine.
+///
+/// # Errors
+/// Where its driver refuses.
+pub fn engine(plans: Plans, machine: &Machine) -> Result<Box<dyn Engine>, Failure> {
+    machine.engine(plans.train, plans.test)
 }
 
 /// The engine that runs the plans on the CPU.

@@ -20,7 +20,7 @@ pub struct Evaluation {
 /// class and logits, and may end it.
 ///
 /// # Errors
-/// An image file that cannot be read any more.
+/// An image file that cannot be read any more; a device that fails.
 pub fn classify(
     engine: &mut dyn Engine,
     images: &Images,
@@ -32,6 +32,9 @@ pub fn classify(
     for number in 0..pass.batches() {
         pass.fill(number, &mut filled)?;
         let logits = engine.logits(&filled.images);
+        if let Some(failure) = engine.failure() {
+            return Err(failure);
+        }
         for (row, &label) in logits.chunks_exact(images.classes).zip(&filled.labels) {
             if each(label, row).is_break() {
                 return Ok(ControlFlow::Break(()));

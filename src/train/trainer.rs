@@ -164,8 +164,14 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// A number that is not finite; an image file that cannot be read any more; a disk that fails at the start or at the
-    /// last checkpoint. The checkpoints before are still there.
+    /// last checkpoint; a device that fails. The checkpoints before are still there.
     pub fn run(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Ended, Failure> {
+        let ended = self.run_to_its_end(folder, observer);
+        // A device that failed is the reason of what followed.
+        self.engine.failure().map_or(ended, Err)
+    }
+
+    fn run_to_its_end(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Ended, Failure> {
         let program = folder.program();
         replace_text(self.disk, &program, self.job.program).map_err(|e| cannot_write(&program, &e))?;
         let mut files = Files { metrics: folder.metrics(), checkpoints: folder.checkpoints() };

@@ -44,7 +44,7 @@ pub(super) fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|x| *x as f32).collect()
 }
 
-pub(super) fn set(engine: &mut CpuEngine, network: &Network, inputs: &Inputs) {
+pub(super) fn set(engine: &mut dyn Engine, network: &Network, inputs: &Inputs) {
     for p in network.parameters() {
         engine.write(&State::Parameter(p.path.clone()), &single(&inputs.parameters[&p.path]));
         for memory in Memory::ALL {

@@ -35,7 +35,7 @@ fn only_files_sizes_and_runs_have_no_program() {
     let without: Vec<&str> = without.map(|(code, _)| code.0).collect();
     let expected = [
         "SD0103", "SD0504", "SD0505", "SD0901", "SD0902", "SD0903", "SD0904", "SD0905", "SD0906", "SD0907", "SD0908",
-        "SD0909",
+        "SD0909", "SD0910", "SD0911",
     ];
     assert_eq!(without, expected);
 }

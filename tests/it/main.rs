@@ -10,6 +10,7 @@ mod counts;
 mod cpu;
 mod data;
 mod data_files;
+mod devices;
 mod diagram;
 mod disk;
 mod draws;

@@ -35,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fuse", &["source", "diag", "num", "net", "graph", "kernel"]),
     ("codegen", &["num", "net", "kernel"]),
     // machine
-    ("device", &["diag", "num", "net", "kernel", "codegen"]),
+    ("device", &["diag", "num", "disk", "net", "kernel", "codegen"]),
     // training
     ("data", &["source", "diag", "num", "net"]),
     ("train", &["source", "diag", "num", "disk", "net", "data", "device"]),

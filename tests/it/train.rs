@@ -559,3 +559,63 @@ fn schedules_follow_their_tables() {
     let third = 0.1 / 3.0;
     close(rates(vec![warmup, steps], 2), &[third, 2.0 * third, 0.1, 0.01, 0.01, 0.01]);
 }
+
+/// An engine whose device gives up in a step.
+struct Failing {
+    engine: Regression,
+    steps: u64,
+}
+
+impl Failing {
+    fn ok<T>(&self, answer: T, nothing: T) -> T {
+        if self.steps > 0 { answer } else { nothing }
+    }
+}
+
+impl Engine for Failing {
+    fn train_step(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> f32 {
+        self.steps = self.steps.saturating_sub(1);
+        let loss = self.engine.train_step(images, targets, seed, step, rate);
+        self.ok(loss, f32::NAN)
+    }
+
+    fn first_not_finite(&mut self, _: &[f32], _: &[f32], _: u64, _: u32, _: f32) -> Option<String> {
+        None
+    }
+
+    fn logits(&mut self, images: &[f32]) -> Vec<f32> {
+        self.engine.logits(images)
+    }
+
+    fn has(&self, state: &State) -> bool {
+        self.engine.has(state)
+    }
+
+    fn read(&self, state: &State) -> Vec<f32> {
+        let values = self.engine.read(state);
+        let nothing = vec![f32::NAN; values.len()];
+        self.ok(values, nothing)
+    }
+
+    fn write(&mut self, state: &State, values: &[f32]) {
+        self.engine.write(state, values);
+    }
+
+    fn failure(&self) -> Option<Failure> {
+        (self.steps == 0).then(|| Failure::new(codes::DEVICE_FAILED, "the device gave up", "try another"))
+    }
+}
+
+#[test]
+fn a_device_that_gives_up_ends_the_run_and_spoils_no_checkpoint() {
+    let (setting, home) = (Setting::new(3), tempfile::tempdir().expect("a folder"));
+    let mut engine = Failing { engine: Regression::default(), steps: 30 };
+    let folder = RunFolder::named(&home.path().join("run")).expect("a new folder");
+    let mut seen = Seen::default();
+    let mut trainer = Trainer::new(setting.job(), &mut engine, &SystemDisk, Start::Drawn, None).expect("few steps");
+    let failure = trainer.run(&folder, &mut seen).expect_err("the device gives up");
+    assert_eq!((failure.code, failure.message.as_str()), (codes::DEVICE_FAILED, "the device gave up"));
+    assert_eq!(seen.steps.len(), 29);
+    // What was saved after the first epoch is whole, and nothing after it.
+    assert_eq!(newest(&folder, &setting.network).record.progress.step, 24);
+}

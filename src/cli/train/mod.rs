@@ -11,6 +11,7 @@ use super::progress::Style;
 use super::signals::Signals;
 use super::{Format, Values, failed, kept, print, report};
 use crate::data::Splits;
+use crate::device::Device;
 use crate::diag::{Failure, Problem, codes};
 use crate::driver::{self, Choice, Input, Session};
 use crate::net::Network;
@@ -34,6 +35,9 @@ pub struct Args {
     /// The run's folder [default: runs/MODEL-N].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Where the network runs: cpu, cuda, cuda:N, vulkan or metal; `sdc devices` lists them.
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: Device,
     /// Threads [default: one a processor]; the result is the same for any number.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -96,6 +100,7 @@ impl Args {
             seeds: None,
             weights: None,
             save_every: None,
+            device: Device::Cpu,
             quiet: true,
             json: false,
         }

@@ -10,7 +10,6 @@ use crate::cli::signals::Signals;
 use crate::cli::watch::Watch;
 use crate::cli::{kept, threads};
 use crate::data;
-use crate::device::host;
 use crate::diag::Failure;
 use crate::disk::SystemDisk;
 use crate::driver;
@@ -55,21 +54,20 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Source::New { .. } => None,
         Source::Old(folder) => Some(folder.checkpoints().newest(network)?),
     };
+    let machine = driver::machine(args.device, threads(args.threads))?;
     let data = data::load(&recipe.data, recipe.seed)?;
-    let (graphs, threads) = (driver::graphs(network, Some(recipe)), threads(args.threads));
+    let graphs = driver::graphs(network, Some(recipe));
     let plans = driver::plans(&graphs, recipe.batch);
-    if let Some(available) = host::available_memory() {
-        driver::check_memory(&graphs, &plans, recipe.batch, threads, available)?;
-    }
+    driver::check_memory(&graphs, &plans, recipe.batch, &machine)?;
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
-    let mut engine = driver::compile(plans, threads);
+    let mut engine = driver::engine(plans, &machine)?;
     let start = match (&found, source) {
         (Some(found), _) => Start::Resumed(&found.checkpoint),
         (None, Source::New { weights: Some(weights), .. }) => Start::Weights(weights),
         (None, Source::New { .. } | Source::Old(_)) => Start::Drawn,
     };
     let job = Job { program: text, set, network, recipe, data: &data };
-    let mut trainer = Trainer::new(job, &mut engine, &SystemDisk, start, args.steps)?;
+    let mut trainer = Trainer::new(job, &mut *engine, &SystemDisk, start, args.steps)?;
     let (folder, _lock) = open(source, network)?;
     kept::keep(&folder, sources, set, &network.name)?;
     let view = View::new(args.style(), recipe.epochs, recipe.batch, gates);

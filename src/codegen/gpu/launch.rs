@@ -1,6 +1,6 @@
 //! What a program of kernels is called with.
 
-use crate::kernel::{BufferId, Param, When};
+use crate::kernel::{BufferId, Param, Plan, When};
 
 /// What a kernel gets beside the step's numbers, in order: buffers, whole numbers, numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Argument {
         /// Vectors of four that are used.
         len: usize,
     },
+    /// One vector behind the room for parts: whether the step's loss and gradients are finite (0) or not (1).
+    Verdict,
     /// A whole number.
     Uint(u32),
     /// A number.
@@ -58,6 +60,8 @@ pub struct Kernel {
 pub struct Program {
     /// The calls.
     pub launches: Vec<Launch>,
+    /// The first call that changes what outlives the step, if the verdict lets it; as many as there are where none does.
+    pub update: usize,
 }
 
 /// The kernels of a network as texts, and the calls that make its steps.
@@ -73,11 +77,33 @@ pub struct Programs {
     pub train: Option<Program>,
     /// The test-time pass.
     pub test: Program,
-    /// Floats that are needed behind the arena.
+    /// Floats of the arena, which both plans lie in.
+    pub arena: usize,
+    /// Floats of the room for parts of sums, which lies behind the arena.
     pub scratch: usize,
 }
 
 impl Programs {
+    /// Where the verdict lies, behind everything else.
+    pub fn verdict(&self) -> usize {
+        self.arena + self.scratch
+    }
+
+    /// Floats that a device needs for all of it.
+    pub fn floats(&self) -> usize {
+        self.verdict() + 4
+    }
+
+    /// The first float of what an argument names, where it names a place.
+    pub fn place(&self, argument: &Argument, plan: &Plan) -> Option<usize> {
+        match argument {
+            Argument::Buffer { id, .. } => Some(plan.buffer(*id).offset),
+            Argument::Scratch { .. } => Some(self.arena),
+            Argument::Verdict => Some(self.verdict()),
+            Argument::Uint(_) | Argument::Float(_) | Argument::Param(_) => None,
+        }
+    }
+
     /// The whole text, as the target's compiler takes it.
     pub fn text(&self) -> String {
         let mut text = self.prelude.clone();
@@ -94,7 +120,11 @@ impl Argument {
     pub(super) fn scratch(&self) -> usize {
         match self {
             Argument::Scratch { len } => 4 * len,
-            Argument::Buffer { .. } | Argument::Uint(_) | Argument::Float(_) | Argument::Param(_) => 0,
+            Argument::Buffer { .. }
+            | Argument::Verdict
+            | Argument::Uint(_)
+            | Argument::Float(_)
+            | Argument::Param(_) => 0,
         }
     }
 }

@@ -4,25 +4,28 @@
 //! (`nest`), draws inside; a contraction is one with its prologue and epilogue in it (`contraction`), or two where its
 //! sums are split. Kernels that do the same to other buffers, sizes or draws are one text: what differs is an argument.
 //! A step's numbers (images, seed, step, rate) lie in the device's memory, so that a recorded step draws anew each time
-//! it is replayed.
+//! it is replayed. Whether loss and gradients are finite is found there too (`guard`).
 //!
 //! Absences: no driver, no file; fast paths for tensor cores.
 
 mod contraction;
 mod dialect;
 mod gather;
+mod guard;
 mod launch;
 mod nest;
 mod prelude;
+mod table;
 mod value;
 mod writer;
 
 pub use dialect::Dialect;
 pub use launch::{Argument, Kernel, Launch, Program, Programs};
+pub use table::table;
 
 use std::collections::BTreeMap;
 
-use crate::kernel::{Body, Plan};
+use crate::kernel::{Body, Plan, When};
 use writer::Writer;
 
 /// How a kernel is cut into threads.
@@ -36,11 +39,12 @@ struct Shape {
 /// The kernels and calls of a network's plans, which lie over one arena.
 pub fn programs(train: Option<&Plan>, test: &Plan, dialect: Dialect) -> Programs {
     let mut texts = Texts { dialect, known: BTreeMap::new(), kernels: vec![] };
-    let train = train.map(|plan| Program { launches: texts.launches(plan) });
-    let test = Program { launches: texts.launches(test) };
+    let arena = train.map_or(0, |plan| plan.arena).max(test.arena);
+    let train = train.map(|plan| texts.program(plan));
+    let test = texts.program(test);
     let launches = train.iter().chain([&test]).flat_map(|program| &program.launches);
     let scratch = launches.flat_map(|launch| launch.arguments.iter().map(Argument::scratch)).max().unwrap_or(0);
-    Programs { prelude: prelude::prelude(dialect), kernels: texts.kernels, train, test, scratch }
+    Programs { prelude: prelude::prelude(dialect), kernels: texts.kernels, train, test, arena, scratch }
 }
 
 /// The kernels so far.
@@ -52,35 +56,42 @@ struct Texts {
 }
 
 impl Texts {
-    fn launches(&mut self, plan: &Plan) -> Vec<Launch> {
-        let mut launches = Vec::new();
+    fn program(&mut self, plan: &Plan) -> Program {
+        let (mut launches, first_update) = (Vec::new(), plan.update());
+        let mut update = None;
+        let dialect = self.dialect;
+        let writer = || Writer::new(dialect, &plan.buffers);
         for (part_of, kernel) in plan.kernels.iter().enumerate() {
-            let writer = || Writer::new(self.dialect, &plan.buffers);
+            if part_of == first_update {
+                for (name, writer, shape) in guard::kernels(plan, &writer) {
+                    launches.push(self.launch(name, part_of, When::Always, writer, shape));
+                }
+                update = Some(launches.len());
+            }
             let parts = match &kernel.body {
                 Body::Map(map) => {
                     let mut w = writer();
+                    if update.is_some() {
+                        w.guard();
+                    }
                     let shape = nest::map(&mut w, map, plan.batch);
                     vec![(w, shape)]
                 }
                 Body::Contraction(k) => contraction::kernels(k, plan.batch, &writer),
             };
             for (writer, shape) in parts {
-                let (text, arguments) = writer.finish();
-                let text = text.replace("$threads", &shape.threads.to_string());
-                let groups = shape.groups.map(|n| u32::try_from(n).expect("a kernel has fewer than 2^32 blocks"));
-                let kernel = Launch {
-                    name: kernel.name().to_owned(),
-                    kernel: self.number(text, kernel.name()),
-                    part_of,
-                    when: kernel.when.clone(),
-                    groups,
-                    threads: shape.threads as u32,
-                    arguments,
-                };
-                launches.push(kernel);
+                launches.push(self.launch(kernel.name(), part_of, kernel.when.clone(), writer, shape));
             }
         }
-        launches
+        Program { update: update.unwrap_or(launches.len()), launches }
+    }
+
+    fn launch(&mut self, name: &str, part_of: usize, when: When, writer: Writer<'_>, shape: Shape) -> Launch {
+        let (text, arguments) = writer.finish();
+        let text = text.replace("$threads", &shape.threads.to_string());
+        let groups = shape.groups.map(|n| u32::try_from(n).expect("a kernel has fewer than 2^32 blocks"));
+        let (kernel, threads) = (self.number(text, name), shape.threads as u32);
+        Launch { name: name.to_owned(), kernel, part_of, when, groups, threads, arguments }
     }
 
     /// The number of a kernel of this text; `user` is what calls it.

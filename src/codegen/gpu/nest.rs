@@ -6,7 +6,8 @@
 //! | features with sums | a plane: an image's block of channels | a quarter of the channels, every so many pixels |
 //! | channels | a block of channels | a quarter, every so many images |
 //! | images | an image | every so many quarters |
-//! | a flat array | a run of vectors | every so many vectors |
+//! | a flat array without sums | a run of vectors | every so many vectors |
+//! | a flat array with sums | a chunk | every so many vectors |
 //!
 //! A sum is made by each thread in the order of the axis, then over the threads of a block by halves: repeatable, whatever
 //! the order in which threads run.
@@ -34,10 +35,11 @@ pub(super) fn map(w: &mut Writer<'_>, map: &Map, batch: usize) -> Shape {
         Domain::Feature { channels, height, width } => plane(w, &mut values, channels, height * width, batch),
         Domain::Channel { channels } => channel(w, &mut values, channels),
         Domain::Image { channels } => image(w, &mut values, channels, batch),
-        Domain::Flat { len } => {
+        Domain::Flat { len } if values.sums().is_empty() => {
             let end = w.uint("vectors", len / 4);
             points(w, len / 4, &end, |w| flat_point(w, &mut values))
         }
+        Domain::Flat { len } => chunk(w, &mut values, len),
     }
 }
 
@@ -50,11 +52,33 @@ fn points(w: &mut Writer<'_>, vectors: usize, end: &str, inside: impl FnOnce(&mu
     Shape { groups: [groups, 1], threads: THREADS }
 }
 
+/// A block of threads takes a chunk, whose sixteen lanes are each joined on their own.
+fn chunk(w: &mut Writer<'_>, values: &mut Values<'_>, len: usize) -> Shape {
+    let vectors = w.uint("vectors", len / 4);
+    let chunk = Domain::CHUNK / 4;
+    w.index("first", &format!("group * {chunk}u"));
+    start_sums(w, values);
+    w.count(["e", "first + thread", &format!("least(first + {chunk}u, {vectors})"), &format!("{THREADS}u")], |w| {
+        values.scope(|values| {
+            flat_point(w, values);
+            grow_sums(w, values);
+        });
+    });
+    finish_sums(w, values, THREADS, 4);
+    w.when("thread < 4u", |w| {
+        for store in values.stored(|target| matches!(target, Target::Chunk(_))) {
+            let Target::Chunk(buffer) = store.target else { unreachable!("only those are wanted") };
+            w.store(buffer, "(group << 2u) + thread", &values.vector(store.value));
+        }
+    });
+    Shape { groups: [len.div_ceil(Domain::CHUNK), 1], threads: THREADS }
+}
+
 fn flat_point(w: &mut Writer<'_>, values: &mut Values<'_>) {
-    let stores = values.stored(|_| true);
+    let stores = values.stored(|target| matches!(target, Target::Flat(_)));
     values.define(w, &stores.iter().map(|s| s.value).collect::<Vec<_>>());
     for store in stores {
-        let Target::Flat(buffer) = store.target else { unreachable!("a flat array has no other places") };
+        let Target::Flat(buffer) = store.target else { unreachable!("only those are wanted") };
         w.store(buffer, "e", &values.vector(store.value));
     }
 }

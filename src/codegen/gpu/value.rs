@@ -34,8 +34,12 @@ impl<'m> Values<'m> {
 
     /// Whether an expression joins more than one pixel, image or block of channels.
     fn is_sum(map: &Map, expr: &Expr) -> bool {
-        let single = matches!(map.domain, Domain::Feature { height: 1, width: 1, .. });
-        matches!(expr, Expr::Reduce { op: ReduceOp::Sum | ReduceOp::Max, .. }) && !single
+        let Expr::Reduce { over, op: ReduceOp::Sum | ReduceOp::Max, .. } = expr else { return false };
+        match map.domain {
+            Domain::Feature { height, width, .. } => height * width > 1,
+            Domain::Flat { .. } => *over == Axis::Pixels,
+            Domain::Channel { .. } | Domain::Image { .. } => true,
+        }
     }
 
     /// The sums and maxima, in order: each with what is joined.
@@ -208,6 +212,9 @@ impl<'m> Values<'m> {
                 format!("pick{suffix}({cond}, {then}, {otherwise})")
             }
             Expr::Mask(a) => self.masked(w, &self.vector(*a), "0.0f"),
+            Expr::Reduce { body, .. } if matches!(map.domain, Domain::Flat { .. }) => {
+                return self.lanes(w, value, *body);
+            }
             Expr::Reduce { body, .. } => return self.first(w, value, *body),
         };
         w.constant(self.ty(value), &self.name(value), &text);
@@ -245,6 +252,26 @@ impl<'m> Values<'m> {
         });
     }
 
+    /// The sum of the sixteen lanes that a flat array's vector belongs to, in their order.
+    fn lanes(&mut self, w: &mut Writer<'_>, value: Value, body: Value) {
+        let name = self.name(value);
+        w.variable(Type::F32, &format!("{name}_sum"), "0.0f");
+        w.index(&format!("{name}_first"), "(e >> 2u) << 2u");
+        w.count(["quarter", "0u", "4u", "1u"], |w| {
+            self.scope(|values| {
+                // What is known belongs to another vector.
+                values.known.iter_mut().zip(&values.axes).for_each(|(known, axes)| *known &= *axes == Axes::NONE);
+                w.index("e", &format!("{name}_first + quarter"));
+                values.define(w, &[body]);
+                w.constant(Type::F4, "lanes", &values.vector(body));
+                w.assign(&format!("{name}_sum"), &format!("{name}_sum + lanes.x + lanes.y + lanes.z + lanes.w"));
+            });
+        });
+        let sum = format!("{name}_sum");
+        let text = if self.is_vector(value) { format!("splat({sum})") } else { sum };
+        w.constant(self.ty(value), &name, &text);
+    }
+
     fn load(&self, w: &mut Writer<'_>, value: Value, buffer: BufferId, at: Place) -> String {
         match at {
             Place::Point => w.load(buffer, "at"),
@@ -252,6 +279,7 @@ impl<'m> Values<'m> {
                 let quarters = w.quarters(buffer);
                 w.load(buffer, &format!("n * {quarters} + cq"))
             }
+            Place::Channel if matches!(self.map.domain, Domain::Flat { .. }) => w.load(buffer, "(e & 3u)"),
             Place::Channel => w.load(buffer, "cq"),
             Place::Flat => w.load(buffer, "e"),
             Place::Moved { channels, by } => self.moved(w, value, buffer, channels, by),

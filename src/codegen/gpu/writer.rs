@@ -46,12 +46,19 @@ pub(super) struct Writer<'a> {
     depth: usize,
     named: Vec<Named>,
     shared: Vec<(Type, String, usize)>,
+    /// Whether it stores only where the step's verdict lets it.
+    guarded: bool,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(dialect: Dialect, buffers: &'a [Buffer]) -> Self {
         let table = dialect.table();
-        Writer { dialect, table, buffers, body: String::new(), depth: 1, named: vec![], shared: vec![] }
+        Writer { dialect, table, buffers, body: String::new(), depth: 1, named: vec![], shared: vec![], guarded: false }
+    }
+
+    /// From here on stores to buffers only happen where loss and gradients are finite.
+    pub(super) fn guard(&mut self) {
+        self.guarded = true;
     }
 
     /// A statement, or several lines of them.
@@ -182,7 +189,18 @@ impl<'a> Writer<'a> {
     pub(super) fn store(&mut self, id: BufferId, index: &str, value: &str) {
         let name = self.target(id);
         let element = filled(self.table.element, &[&name, index]);
-        self.assign(&element, value);
+        if self.guarded {
+            let verdict = self.verdict();
+            self.when(&format!("lane({verdict}, 0u) < 0.5f"), |w| w.assign(&element, value));
+        } else {
+            self.assign(&element, value);
+        }
+    }
+
+    /// The vector that says whether loss and gradients are finite: 0 where they are, else 1.
+    pub(super) fn verdict(&mut self) -> String {
+        let name = self.argument("verdict".into(), "b", Argument::Verdict);
+        filled(self.table.element, &[&name, "0u"])
     }
 
     /// A vector of the room for parts of sums, which is `len` vectors large; for reading and for writing.
@@ -204,7 +222,7 @@ impl<'a> Writer<'a> {
     pub(super) fn finish(mut self) -> (String, Vec<Argument>) {
         // A stable sort by kind; names count within a kind, so they stay in order.
         let rank = |argument: &Argument| match argument {
-            Argument::Buffer { .. } | Argument::Scratch { .. } => 0,
+            Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict => 0,
             Argument::Uint(_) => 1,
             Argument::Float(_) | Argument::Param(_) => 2,
         };
@@ -234,7 +252,7 @@ impl<'a> Writer<'a> {
                 for Named { name, argument, .. } in &self.named {
                     let ty = match argument {
                         Argument::Buffer { written: false, .. } => "Source",
-                        Argument::Buffer { written: true, .. } | Argument::Scratch { .. } => "Buffer",
+                        Argument::Buffer { written: true, .. } | Argument::Scratch { .. } | Argument::Verdict => "Buffer",
                         Argument::Uint(_) => "u32",
                         Argument::Float(_) | Argument::Param(_) => "f32",
                     };
@@ -263,10 +281,10 @@ impl<'a> Writer<'a> {
         }
         for (i, Named { name, argument, .. }) in self.named.iter().enumerate() {
             let line = match (self.dialect, argument) {
-                (Dialect::Metal, Argument::Buffer { .. } | Argument::Scratch { .. }) => {
+                (Dialect::Metal, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict) => {
                     format!("const Buffer {name} = SDC_BUFFER({i});")
                 }
-                (_, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Uint(_)) => {
+                (_, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict | Argument::Uint(_)) => {
                     filled(self.table.constant, &["u32", name, &format!("arguments[{i}]")])
                 }
                 (_, Argument::Float(_) | Argument::Param(_)) => {
@@ -277,6 +295,11 @@ impl<'a> Writer<'a> {
         }
         text
     }
+}
+
+/// A variable of four zeros.
+pub(super) fn zeros(w: &mut Writer<'_>, name: &str) {
+    w.variable(Type::F4, name, "splat(0.0f)");
 }
 
 /// A small function that kernels call, in a dialect.

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
-use crate::device::{Engine, State, layout};
+use crate::device::{Engine, State, layout, slot_of};
 use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Size, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
@@ -293,16 +293,16 @@ impl Engine for CpuEngine {
     }
 
     fn has(&self, state: &State) -> bool {
-        self.state_plan().slot(&state_slot(state)).is_some()
+        self.state_plan().slot(&state.slot()).is_some()
     }
 
     fn read(&self, state: &State) -> Vec<f32> {
-        self.values(self.state_plan(), &state_slot(state))
+        self.values(self.state_plan(), &state.slot())
     }
 
     fn write(&mut self, state: &State, values: &[f32]) {
         let plan = self.state_plan();
-        let buffer = plan.buffer(slot_of(plan, &state_slot(state)));
+        let buffer = plan.buffer(slot_of(plan, &state.slot()));
         layout::set_values(buffer.size, values, self.arena.slice_mut(buffer.offset, buffer.size.len(plan.batch)));
     }
 }
@@ -402,15 +402,4 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     } else {
         around.over_batch(tasks, &|turn| task(turn.task));
     }
-}
-
-fn state_slot(state: &State) -> Slot {
-    match state {
-        State::Parameter(path) => Slot::Parameter(path.clone()),
-        State::Memory(memory, path) => Slot::Memory(*memory, path.clone()),
-    }
-}
-
-fn slot_of(plan: &Plan, slot: &Slot) -> BufferId {
-    plan.slot(slot).unwrap_or_else(|| panic!("the plan has no {slot:?}"))
 }

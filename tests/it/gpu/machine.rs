@@ -72,7 +72,7 @@ impl Machine {
 
     /// Runs a plan's launches over an arena (with its room for parts behind it), threads and blocks in an order: 0 forward,
     /// 1 reverse, else drawn.
-    pub fn run(&self, plan: &Plan, program: &Program, step: Step, order: u32, arena: &mut [f32]) {
+    pub fn run(&self, programs: &Programs, plan: &Plan, program: &Program, step: Step, order: u32, arena: &mut [f32]) {
         let file = self.folder.path().join("arena.bin");
         let bytes: Vec<u8> = arena.iter().flat_map(|x| x.to_ne_bytes()).collect();
         std::fs::write(&file, bytes).expect("the arena is written");
@@ -83,7 +83,7 @@ impl Machine {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let list = launches(plan, program, step, arena.len());
+        let list = launches(programs, plan, program, step);
         std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), list.as_bytes()).ok();
         let output = child.wait_with_output().expect("the program ends");
         assert!(output.status.success(), "{:?}: {}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -95,25 +95,25 @@ impl Machine {
 }
 
 /// The list of launches that `shim/main.inc` reads.
-fn launches(plan: &Plan, program: &Program, step: Step, floats: usize) -> String {
+fn launches(programs: &Programs, plan: &Plan, program: &Program, step: Step) -> String {
     let Step { batch, seed, number, rate } = step;
     let runs: Vec<_> = program.launches.iter().filter(|l| l.when.holds(seed, number)).collect();
     let (low, high) = (seed as u32, seed >> 32);
+    let floats = programs.floats();
     let mut out = format!("{floats} {batch} {low} {high} {number} {} {}\n", rate.to_bits(), runs.len());
     for launch in runs {
         let [x, y] = launch.groups;
         let _ = write!(out, "{} {x} {y} {} {}", launch.kernel, launch.threads, launch.arguments.len());
         for argument in &launch.arguments {
-            let (kind, offset, len, word) = match *argument {
-                Argument::Buffer { id, .. } => {
-                    let buffer = plan.buffer(id);
-                    (0, buffer.offset / 4, buffer.size.len(batch) / 4, 0)
-                }
-                Argument::Scratch { len } => (0, plan.arena / 4, len, 0),
-                Argument::Uint(x) => (1, 0, 0, x),
-                Argument::Float(x) => (2, 0, 0, x.to_bits()),
-                Argument::Param(param) => (2, 0, 0, param.value(batch, number, rate).to_bits()),
+            let (kind, len, word) = match *argument {
+                Argument::Buffer { id, .. } => (0, plan.buffer(id).size.len(batch) / 4, 0),
+                Argument::Scratch { len } => (0, len, 0),
+                Argument::Verdict => (0, 1, 0),
+                Argument::Uint(x) => (1, 0, x),
+                Argument::Float(x) => (2, 0, x.to_bits()),
+                Argument::Param(param) => (2, 0, param.value(batch, number, rate).to_bits()),
             };
+            let offset = programs.place(argument, plan).unwrap_or(0) / 4;
             let _ = write!(out, " {kind} {offset} {len} {word}");
         }
         out.push('\n');

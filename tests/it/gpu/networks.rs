@@ -3,13 +3,14 @@
 use sdc::codegen::gpu::Dialect;
 
 use super::super::program;
-use super::check;
+use super::{check, drivers};
 
 fn is_slow() -> bool {
     std::env::var_os("SDC_SLOW").is_some()
 }
 
-/// One step of `net` with a rule: three images in a batch for five, in two dialects, threads in several orders.
+/// One step of `net` with a rule: three images in a batch for five, in two dialects, threads in several orders, and on
+/// drivers.
 fn family(net: &str, place: &str) {
     let library = "use std.resnet.{resnet_cifar}\nuse std.pyramidnet.{pyramidnet}\nuse std.wrn.{wrn}\n\
                    use std.resnext.{resnext_cifar}\nuse std.shake.{shake_resnet}\n\
@@ -28,6 +29,7 @@ fn family(net: &str, place: &str) {
     for dialect in [Dialect::Cuda, Dialect::Metal] {
         check(&built.network, &recipe.optimizer, recipe.loss, [5, 3], dialect, orders);
     }
+    drivers::check(&built.network, &recipe.optimizer, recipe.loss, [5, 3]);
 }
 
 const SHAKEDROP: &str = "shakedrop(p: linear_decay(l, L), alpha: -1..1, beta: 0..1, level: pixel)";

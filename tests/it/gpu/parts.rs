@@ -1,13 +1,16 @@
 //! Every kind of map and contraction in a small network.
 
 use sdc::codegen::gpu::Dialect;
-use sdc::net::{Activation, ConvOp, Level, Shape};
+use sdc::net::recipe::{Exempt, Optimizer, UpdateRule};
+use sdc::net::{Activation, ConvOp, Level, Network, Shape};
 
 use super::super::graph::build::*;
-use super::check;
+use super::{check, check_not_finite};
 
 fn of(input: Shape, body: impl FnOnce(&mut Scope<'_>)) {
-    check(&network(input, body), &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+    let network = network(input, body);
+    check(&network, &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+    super::drivers::check(&network, &sgd(), PLAIN, [5, 3]);
 }
 
 /// Kernels, strides, dilations and groups; channels that fill no block; several tiles of columns; a linear layer.
@@ -65,4 +68,33 @@ fn rules_at_every_level() {
         }
         s.relu().global_avg_pool().linear(4);
     });
+}
+
+/// Every optimizer with everything beside it; the wide layer takes the norm over several chunks.
+fn optimizers(check: impl Fn(&Network, &Optimizer)) {
+    let network = network(Shape::new(3, 5, 5), |s| {
+        s.conv(18, 3, 1).bn().relu().global_avg_pool().linear(1100).relu().linear(17);
+    });
+    let adamw = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-6 };
+    let plain = Optimizer { exempt: vec![Exempt::Norm, Exempt::Pattern("**.linear[1]".into())], ..sgd() };
+    let adam = Optimizer { rule: adamw, ..plain.clone() };
+    for (optimizer, clip, accumulate, average) in
+        [(&plain, Some(0.1), 1, None), (&adam, Some(0.1), 3, Some(0.9)), (&adam, None, 2, Some(0.5))]
+    {
+        check(&network, &Optimizer { clip, accumulate, average, ..optimizer.clone() });
+    }
+}
+
+#[test]
+fn every_optimizer() {
+    for dialect in [Dialect::Cuda, Dialect::Metal] {
+        optimizers(|network, optimizer| check(network, optimizer, PLAIN, [4, 4], dialect, &[1]));
+    }
+    optimizers(|network, optimizer| super::drivers::check(network, optimizer, PLAIN, [4, 4]));
+}
+
+#[test]
+fn a_step_that_is_not_finite_changes_no_weight_and_nothing_that_is_kept() {
+    optimizers(|network, optimizer| check_not_finite(network, optimizer, Dialect::Cuda));
+    optimizers(super::drivers::check_not_finite);
 }

@@ -6,8 +6,8 @@
 use super::super::Shape;
 use super::super::nest::{finish_sums, grow_sums, plane_stores, point_stores, start_sums};
 use super::super::value::{Values, place};
-use super::super::writer::Writer;
-use super::operand::{Source, over_tap, under_tap, zeros};
+use super::super::writer::{Writer, zeros};
+use super::operand::{Source, over_tap, under_tap};
 use super::{plain, tile_quarters, tiled};
 use crate::kernel::{BLOCK, BufferId, Contraction, Pass, Sizes, blocks, padded};
 

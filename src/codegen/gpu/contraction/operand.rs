@@ -1,7 +1,7 @@
 //! What a contraction reads, vector by vector: from a buffer, or computed by a prologue at the point.
 
 use super::super::value::{Values, place};
-use super::super::writer::{Type, Writer};
+use super::super::writer::Writer;
 use crate::kernel::{Axis, BufferId, Operand, Target, Value};
 
 /// An operand in a kernel.
@@ -99,9 +99,4 @@ pub(super) fn over_tap(w: &mut Writer<'_>, sizes: &crate::kernel::Sizes) {
             w.index(name, &value);
         }
     }
-}
-
-/// A variable of four zeros.
-pub(super) fn zeros(w: &mut Writer<'_>, name: &str) {
-    w.variable(Type::F4, name, "splat(0.0f)");
 }

@@ -3,9 +3,9 @@
 
 use super::super::Shape;
 use super::super::value::place;
-use super::super::writer::{Type, Writer};
+use super::super::writer::{Type, Writer, zeros};
 use super::correlate::{Correlation, Tile};
-use super::operand::{Source, under_tap, zeros};
+use super::operand::{Source, under_tap};
 use crate::kernel::{BufferId, Operand, Sizes, blocks};
 
 const LANES: [&str; 4] = ["x", "y", "z", "w"];

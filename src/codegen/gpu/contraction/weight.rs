@@ -5,8 +5,8 @@
 
 use super::super::Shape;
 use super::super::nest::THREADS;
-use super::super::writer::{Type, Writer};
-use super::operand::{Source, under_tap, zeros};
+use super::super::writer::{Type, Writer, zeros};
+use super::operand::{Source, under_tap};
 use super::tile_quarters;
 use crate::kernel::{BufferId, Operand, Sizes, blocks, padded};
 

@@ -1,0 +1,36 @@
+//! NVIDIA's cards through the CUDA driver and NVRTC, both opened when they are asked for.
+//!
+//! Absences: cuBLAS, cuDNN and CUDA's runtime; nothing of CUDA is needed to build.
+
+#![allow(unsafe_code)]
+
+mod card;
+mod compile;
+mod processor;
+
+pub use card::Card;
+pub use processor::CudaProcessor;
+
+use cudarc::driver::DriverError;
+
+use crate::diag::{Failure, codes};
+
+/// A driver that does not do what it was asked.
+fn failed(what: &str, error: DriverError) -> Failure {
+    let message = format!("CUDA gave up while it {what}: {}", said(error));
+    Failure::new(
+        codes::DEVICE_FAILED,
+        message,
+        "go on from the last checkpoint with --resume, there or with --device cpu",
+    )
+}
+
+/// What the driver says, in its own words.
+fn said(error: DriverError) -> String {
+    let words = |text: Result<&std::ffi::CStr, DriverError>| text.ok().map(|text| text.to_string_lossy().into_owned());
+    match (words(error.error_name()), words(error.error_string())) {
+        (Some(name), Some(text)) => format!("{text} ({name})"),
+        (Some(name), None) => name,
+        (None, _) => format!("error {}", error.0 as u32),
+    }
+}

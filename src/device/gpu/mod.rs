@@ -1,0 +1,60 @@
+//! A network on a graphics processor: what CUDA's and wgpu's engines have in common.
+//!
+//! All memory lies on the processor: the plan's arena, the room for parts of sums, the verdict. A step goes there as one
+//! list of calls, and what comes back is its loss and the verdict. Absence: any driver; a [`Processor`] is one.
+
+mod calls;
+mod engine;
+
+pub use calls::{Call, Prepared, Word};
+pub use engine::GpuEngine;
+
+use std::ops::Range;
+
+use crate::diag::Failure;
+
+/// A step's numbers, as the kernels' text has them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Images.
+    pub batch: usize,
+    /// The key of its draws.
+    pub seed: u64,
+    /// Its number, from 0.
+    pub number: u32,
+    /// Its rate.
+    pub rate: f32,
+}
+
+impl Step {
+    /// The words of the kernels' `Step`.
+    pub fn words(&self) -> [u32; 5] {
+        let Step { batch, seed, number, rate } = *self;
+        [batch as u32, seed as u32, (seed >> 32) as u32, number, rate.to_bits()]
+    }
+}
+
+/// A graphics processor with a network's kernels and memory. All failures are of the kind that ends a run.
+pub trait Processor {
+    /// Puts floats at a place. They are there before the next call starts.
+    ///
+    /// # Errors
+    /// Whatever the driver says.
+    fn write(&self, at: usize, floats: &[f32]) -> Result<(), Failure>;
+
+    /// Makes calls of [`Prepared::calls`], by number, one after another; then gives the floats of some places.
+    ///
+    /// # Errors
+    /// Whatever the driver says.
+    fn run(&self, calls: &[usize], step: &Step, read: &[Range<usize>]) -> Result<Vec<f32>, Failure>;
+}
+
+impl<P: Processor + ?Sized> Processor for Box<P> {
+    fn write(&self, at: usize, floats: &[f32]) -> Result<(), Failure> {
+        (**self).write(at, floats)
+    }
+
+    fn run(&self, calls: &[usize], step: &Step, read: &[Range<usize>]) -> Result<Vec<f32>, Failure> {
+        (**self).run(calls, step, read)
+    }
+}
