@@ -109,8 +109,7 @@ impl Emitter<'_, '_> {
                 key = [0, 1].map(|i| self.b.ins().iadd(key[i], weyl[i]));
             }
             let [(high0, low0), (high1, low1)] = [(c[0], multipliers[0]), (c[2], multipliers[1])].map(|(x, by)| {
-                let (x, by) = ([self.b.ins().uwiden_low(x), self.b.ins().uwiden_high(x)], by);
-                let by = [self.b.ins().uwiden_low(by), self.b.ins().uwiden_high(by)];
+                let [x, by] = [x, by].map(|words| [self.b.ins().uwiden_low(words), self.b.ins().uwiden_high(words)]);
                 let products = [0, 1].map(|half| self.b.ins().imul(x[half], by[half]));
                 let [a, b] = products.map(|wide| self.b.ins().bitcast(types::I32X4, lanes_in_order(), wide));
                 (self.woven(a, b, [1, 3, 5, 7]), self.woven(a, b, [0, 2, 4, 6]))
@@ -121,15 +120,10 @@ impl Emitter<'_, '_> {
             let third = self.b.ins().bxor(third, key[1]);
             c = [first, low1, third, low0];
         }
-        let low = [(c[0], c[1]), (c[2], c[3])].map(|(a, b)| self.woven(a, b, [0, 4, 1, 5]));
-        let high = [(c[0], c[1]), (c[2], c[3])].map(|(a, b)| self.woven(a, b, [2, 6, 3, 7]));
-        [low, low, high, high].map({
-            let mut quarter = 0;
-            move |[a, b]| {
-                quarter += 1;
-                self.woven(a, b, if quarter % 2 == 1 { [0, 1, 4, 5] } else { [2, 3, 6, 7] })
-            }
-        })
+        let [low, high] = [[0, 4, 1, 5], [2, 6, 3, 7]]
+            .map(|lanes| [(c[0], c[1]), (c[2], c[3])].map(|(a, b)| self.woven(a, b, lanes)));
+        [(low, [0, 1, 4, 5]), (low, [2, 3, 6, 7]), (high, [0, 1, 4, 5]), (high, [2, 3, 6, 7])]
+            .map(|([a, b], lanes)| self.woven(a, b, lanes))
     }
 
     /// A field of the step's context in all lanes.
