@@ -2,6 +2,17 @@
 
 use crate::kernel::{BLOCK, Size, blocks};
 
+/// N of N rows that together have so many floats, for a feature map of `most` images.
+///
+/// # Panics
+/// Where there are more.
+pub fn images(size: Size, floats: usize, most: usize) -> usize {
+    let (channels, pixels) = feature(size);
+    let images = floats / (channels * pixels);
+    assert!(images <= most, "a batch is no larger than the plan's");
+    images
+}
+
 /// N rows into the lanes of a feature map for N images; the padding becomes 0.
 pub fn set_rows(size: Size, rows: &[f32], lanes: &mut [f32]) {
     let (channels, pixels) = feature(size);

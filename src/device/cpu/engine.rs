@@ -10,7 +10,7 @@ use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
 use crate::device::{Engine, State, layout, slot_of};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Size, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Slot, blocks};
 
 /// Elements under which a map runs on the caller alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -153,9 +153,7 @@ impl CpuEngine {
     fn feed(arena: &mut Arena, plan: &Plan, slot: &Slot, rows: &[f32]) -> usize {
         let Some(id) = plan.slot(slot) else { return 0 };
         let buffer = plan.buffer(id);
-        let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
-        let batch = rows.len() / (channels * height * width);
-        assert!(batch <= plan.batch, "a batch is no larger than the plan's");
+        let batch = layout::images(buffer.size, rows.len(), plan.batch);
         layout::set_rows(buffer.size, rows, arena.slice_mut(buffer.offset, buffer.size.len(batch)));
         batch
     }
@@ -181,21 +179,19 @@ impl CpuEngine {
             shared: self.shared.start(),
             descends: false,
         };
-        let end = kernels.end;
-        let mut done_with = None;
-        for number in kernels {
-            if done_with == Some(number) {
-                continue;
-            }
+        let mut next = kernels.start;
+        while next < kernels.end {
+            let number = next;
+            next += 1;
             let (run, kernel) = (&compiled.runs[number], &compiled.plan.kernels[number]);
             if !kernel.when.holds(seed, step) {
                 continue;
             }
             at(number);
             match (run, &compiled.joined[number]) {
-                (_, Some(joined)) if number + 1 < end => {
+                (_, Some(joined)) if next < kernels.end => {
                     joined.run(&around);
-                    done_with = Some(number + 1);
+                    next += 1;
                 }
                 (Run::Map { function, domain }, _) => run_map(*function, *domain, &around),
                 (Run::Contraction(ready), _) => ready.run(&around),

@@ -125,9 +125,7 @@ impl<P: Processor> GpuEngine<P> {
     fn feed(&self, pass: &Pass, slot: &Slot, rows: &[f32]) -> usize {
         let Some(id) = pass.plan.slot(slot) else { return 0 };
         let buffer = pass.plan.buffer(id);
-        let Size::Feature { channels, height, width } = buffer.size else { unreachable!("rows are feature maps") };
-        let batch = rows.len() / (channels * height * width);
-        assert!(batch <= pass.plan.batch, "a batch is no larger than the plan's");
+        let batch = layout::images(buffer.size, rows.len(), pass.plan.batch);
         let mut lanes = vec![0.0; buffer.size.len(batch)];
         layout::set_rows(buffer.size, rows, &mut lanes);
         self.put(buffer.offset, &lanes);

@@ -32,7 +32,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    fn of(self, len: usize) -> Range<usize> {
+    /// Which of `len` lines.
+    pub(super) fn of(self, len: usize) -> Range<usize> {
         len * self.part / self.parts..len * (self.part + 1) / self.parts
     }
 }

@@ -47,38 +47,33 @@ pub(super) trait Vector: Copy {
     fn fnma(self, a: Self, b: Self) -> Self;
 }
 
-/// Asks for the cache line of `p`, which is about to be written.
-#[inline(always)]
-pub(super) fn expect_write(p: *const f32) {
-    // SAFETY: a hint: no address faults, and nothing changes.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        std::arch::asm!("prfm pstl2keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = p;
+/// Functions that ask for a cache line, each by an instruction of x86-64 and of 64-bit ARM.
+macro_rules! hints {
+    ($($(#[$documentation:meta])* $name:ident: $x86:literal, $arm:literal;)*) => {$(
+        $(#[$documentation])*
+        #[inline(always)]
+        pub(super) fn $name(p: *const f32) {
+            // SAFETY: a hint: no address faults, and nothing changes.
+            #[cfg(target_arch = "x86_64")]
+            unsafe {
+                std::arch::asm!(concat!($x86, " [{}]"), in(reg) p, options(nostack, preserves_flags, readonly));
+            }
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            unsafe {
+                std::arch::asm!(concat!("prfm ", $arm, ", [{}]"), in(reg) p, options(nostack, preserves_flags, readonly));
+            }
+            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+            let _ = p;
+        }
+    )*};
 }
 
-/// Asks for the cache line of `p`, which is about to be read, into the second-level cache.
-#[inline(always)]
-pub(super) fn expect_read(p: *const f32) {
-    // SAFETY: a hint: no address faults, and nothing changes.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        std::arch::asm!("prefetcht1 [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        std::arch::asm!("prfm pldl2keep, [{}]", in(reg) p, options(nostack, preserves_flags, readonly));
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = p;
+hints! {
+    /// Asks for the cache line of `p`, which is about to be written.
+    expect_write: "prefetchw", "pstl2keep";
+    /// Asks for the cache line of `p`, which is about to be read, into the second-level cache.
+    expect_read: "prefetcht1", "pldl2keep";
 }
 
 /// A set of vector instructions.

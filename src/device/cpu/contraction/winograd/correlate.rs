@@ -270,13 +270,12 @@ impl Correlate {
         result.reads.expect(around, &group.all_images(), group.share(point));
         let end = (group.rows.end * TILE).min(result.height);
         let lines = group.rows.start * TILE * result.width..end * result.width;
-        let share =
-            lines.start + lines.len() * point / ALL_POINTS..lines.start + lines.len() * (point + 1) / ALL_POINTS;
+        let share = Share { part: point, parts: ALL_POINTS }.of(lines.len());
         for image in 0..group.images {
             for block in 0..result.blocks {
                 // SAFETY: as the caller promises.
                 let plane = unsafe { result.plane(around, group.first + image, block) };
-                share.clone().for_each(|line| expect_write(plane.wrapping_add(line * BLOCK)));
+                share.clone().for_each(|line| expect_write(plane.wrapping_add((lines.start + line) * BLOCK)));
             }
         }
     }
