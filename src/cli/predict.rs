@@ -77,9 +77,13 @@ impl Args {
         let (files, names) = (&self.images, class_names(&trained.recipe.data.set));
         let named = |class: usize| names.get(class).map_or(class.to_string(), |name| format!("{class} {name}"));
         let mut out = String::new();
+        let mut table = csv::WriterBuilder::new().from_writer(vec![]);
+        // Memory takes every row, and each has a cell for each column.
+        let mut row = |cells: &[String]| table.write_record(cells).expect("rows of one length, into memory");
         if self.csv {
-            let logits: String = (0..images.classes).map(|class| format!(",logit_{class}")).collect();
-            out = format!("{},predicted{logits}\n", if files.is_empty() { "index,label" } else { "image" });
+            let about = if files.is_empty() { vec!["index", "label"] } else { vec!["image"] };
+            let logits = (0..images.classes).map(|class| format!("logit_{class}"));
+            row(&about.into_iter().chain(["predicted"]).map(str::to_owned).chain(logits).collect::<Vec<_>>());
         }
         let mut index = 0;
         let _ = classify(&mut *trained.engine, images, trained.recipe.batch, |label, logits| {
@@ -87,9 +91,13 @@ impl Args {
             // Writing to a String cannot fail.
             let _ = match (self.csv, files.get(index)) {
                 (true, file) => {
-                    let logits: String = logits.iter().map(|z| format!(",{z}")).collect();
-                    let what = file.map_or(format!("{index},{label}"), |file| quoted(&file.display().to_string()));
-                    writeln!(out, "{what},{predicted}{logits}")
+                    let about = match file {
+                        Some(file) => vec![file.display().to_string()],
+                        None => vec![index.to_string(), label.to_string()],
+                    };
+                    let logits = logits.iter().map(f32::to_string);
+                    row(&about.into_iter().chain([predicted.to_string()]).chain(logits).collect::<Vec<_>>());
+                    Ok(())
                 }
                 (false, Some(file)) => {
                     let (class, share) = (named(predicted), percent(share(logits, predicted)));
@@ -103,11 +111,7 @@ impl Args {
             index += 1;
             ControlFlow::Continue(())
         })?;
+        out += &String::from_utf8_lossy(&table.into_inner().expect("memory is flushed"));
         Ok(out)
     }
-}
-
-/// A cell of CSV, in quotation marks where it needs them (RFC 4180).
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

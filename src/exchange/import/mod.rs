@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -237,27 +238,24 @@ fn floats(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     match tensor.dtype() {
         Dtype::F32 => each(bytes, f32::from_le_bytes),
         Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
-        Dtype::F16 => each(bytes, |b| half(u16::from_le_bytes(b))),
-        Dtype::BF16 => each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+        Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
         _ => None,
     }
 }
 
-/// Half precision: a sign, 5 bits of exponent, 10 of fraction.
-fn half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (u32::from(bits >> 15), u32::from((bits >> 10) & 31), u32::from(bits & 1023));
-    let size = match exponent {
-        // Below the smallest exponent, in steps of 2^-24.
-        0 => (fraction as f32 / (1 << 24) as f32).to_bits(),
-        31 => (255 << 23) | (fraction << 13),
-        _ => ((exponent + 112) << 23) | (fraction << 13),
-    };
-    f32::from_bits((sign << 31) | size)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::half;
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+
+    use super::floats;
+
+    fn half(bits: u16) -> f32 {
+        let bytes = bits.to_le_bytes();
+        let tensor = TensorView::new(Dtype::F16, vec![1], &bytes).expect("a tensor of one number");
+        floats(&tensor).expect("a kind that is taken")[0]
+    }
 
     #[test]
     fn half_precision_is_read_as_it_is_defined() {
