@@ -6,6 +6,7 @@ pub mod gpu;
 pub mod host;
 pub mod layout;
 mod machine;
+mod parallel;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
 

@@ -1,7 +1,6 @@
 //! Maps to machine code: compiled side by side, laid out in order, made executable and no longer writable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -11,6 +10,7 @@ use cranelift_module::{Linkage, Module};
 
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif;
+use crate::device::parallel::each;
 use crate::kernel::Map;
 
 /// A compiled map: (context, task n, task block, tile, bytes from one row of the tile to the next).
@@ -56,32 +56,21 @@ impl Code {
     /// Compiles maps on `threads` threads. The result does not depend on how many.
     pub(super) fn compile(maps: &[&Map], places: clif::Places<'_>, threads: usize) -> Self {
         let isa = target();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done: Vec<(usize, Vec<u8>, u64)> = Vec::new();
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(map) = maps.get(i) else { return done };
-                let mut context = Context::for_function(clif::function(map, places, isa.frontend_config()));
-                let code = context
-                    .compile(&*isa, &mut ControlPlane::default())
-                    .unwrap_or_else(|e| panic!("map {} does not compile: {}", map.name, e.inner));
-                assert!(code.buffer.relocs().is_empty(), "a map calls nothing");
-                done.push((i, code.code_buffer().to_vec(), u64::from(code.buffer.alignment)));
-            }
-        };
-        let mut done: Vec<_> = std::thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut done = work();
-            done.extend(helpers.into_iter().flat_map(|h| h.join().expect("compiling does not panic")));
-            done
+        let done = each(maps.len(), threads, |i| {
+            let map = maps[i];
+            let mut context = Context::for_function(clif::function(map, places, isa.frontend_config()));
+            let code = context
+                .compile(&*isa, &mut ControlPlane::default())
+                .unwrap_or_else(|e| panic!("map {} does not compile: {}", map.name, e.inner));
+            assert!(code.buffer.relocs().is_empty(), "a map calls nothing");
+            (code.code_buffer().to_vec(), u64::from(code.buffer.alignment))
         });
-        done.sort_by_key(|(i, ..)| *i);
         let mut module = JITModule::new(JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names()));
         let signature = clif::signature(isa.frontend_config().default_call_conv);
         let ids: Vec<_> = done
             .iter()
-            .map(|(i, bytes, alignment)| {
+            .enumerate()
+            .map(|(i, (bytes, alignment))| {
                 let id = module
                     .declare_function(&format!("map{i}"), Linkage::Local, &signature)
                     .expect("every map has a name of its own");

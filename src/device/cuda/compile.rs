@@ -6,14 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cudarc::nvrtc::result;
 use cudarc::nvrtc::sys;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::device::gpu::Prepared;
+use crate::device::parallel::each;
 use crate::diag::{Failure, codes};
 use crate::disk::{SystemDisk, replace};
 
@@ -25,26 +24,10 @@ type Image = Vec<u8>;
 
 /// The machine code of each kernel.
 pub(super) fn all(prepared: &Prepared, architecture: &str, cache: Option<&Path>) -> Result<Vec<Image>, Failure> {
-    let count = prepared.kernels.len();
-    let next = AtomicUsize::new(0);
-    let made = Mutex::new(vec![None; count]);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let kernel = next.fetch_add(1, Ordering::Relaxed);
-                    if kernel >= count {
-                        return;
-                    }
-                    let image = one(&prepared.text(kernel), architecture, cache);
-                    made.lock().unwrap_or_else(|e| e.into_inner())[kernel] = Some(image);
-                }
-            });
-        }
-    });
-    let made = made.into_inner().unwrap_or_else(|e| e.into_inner());
-    made.into_iter().map(|image: Option<Result<Image, Failure>>| image.expect("a thread took each kernel")).collect()
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    each(prepared.kernels.len(), threads, |kernel| one(&prepared.text(kernel), architecture, cache))
+        .into_iter()
+        .collect()
 }
 
 /// One kernel, from the cache if it is there. A cache that cannot be read or written is none.

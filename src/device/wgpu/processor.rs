@@ -20,6 +20,7 @@ use wgpu::{
 use super::{Complaints, failed};
 use crate::codegen::gpu::Dialect;
 use crate::device::gpu::{Prepared, Processor, Step, Word};
+use crate::device::parallel::each;
 use crate::diag::{Failure, codes};
 
 /// A network's kernels and memory.
@@ -99,17 +100,10 @@ impl WgpuProcessor {
             self.prepared.calls.iter().map(|call| (call.kernel, call.threads)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let (processor, wanted, layout) = (&*self, &wanted, &layout);
-        let share = |worker: usize| -> Result<Vec<_>, Failure> {
-            let own = wanted.iter().skip(worker).step_by(workers);
-            own.map(|key| Ok((*key, processor.pipeline(dialect, layout, *key)?))).collect()
-        };
-        let made: Result<Vec<Vec<_>>, Failure> = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..workers).map(|worker| scope.spawn(move || share(worker))).collect();
-            all.into_iter().map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
-        });
-        self.pipelines = made?.into_iter().flatten().collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let pipeline = |i: usize| Ok((wanted[i], self.pipeline(dialect, &layout, wanted[i])?));
+        let made: Result<_, Failure> = each(wanted.len(), threads, pipeline).into_iter().collect();
+        self.pipelines = made?;
         Ok(())
     }
 
