@@ -34,6 +34,8 @@ const PLANES: [Register; 10] = [
     Register::R15,
 ];
 const FREE: usize = 4;
+/// By how many pixels memory is asked for ahead of its use.
+const AHEAD: i64 = 16;
 /// The mask of a comparison.
 const MASK: Register = Register::K1;
 /// `a > b`, false where they do not compare, as `vcmpps` counts comparisons.
@@ -178,6 +180,9 @@ impl Printer<'_> {
 
     fn pixel(&mut self, part: i64, pixel: usize) {
         let pixels = self.pixels;
+        if part == 0 {
+            self.expect(pixel);
+        }
         for (i, step) in pixels.steps.iter().enumerate() {
             self.step(step, self.registers.steps[i], (part, pixel));
         }
@@ -189,6 +194,18 @@ impl Printer<'_> {
             let so_far = self.registers.sums[sum][pixel % pixels.sums_a_row()];
             let next = self.operand(*operand, 0, (part, pixel));
             self.arithmetic(Binary::Add, so_far, so_far, next);
+        }
+    }
+
+    /// Asks for the lines of a pixel further on: the processor's own guesses end with each page.
+    fn expect(&mut self, pixel: usize) {
+        let pixels = self.pixels;
+        for i in (0..pixels.planes.len()).filter(|i| pixels.planes[*i] != Plane::Tile) {
+            let behind = (AHEAD + pixel as i64) * PIXEL;
+            let line = MemoryOperand::with_base_index_scale_displ_size(PLANES[i], PLACE, 1, behind, 1);
+            let is_written = pixels.stores.iter().any(|(written, _)| *written == i);
+            let code = if is_written { Code::Prefetchw_m8 } else { Code::Prefetcht0_m8 };
+            self.put(Instruction::with1(code, line));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The innermost loop of every contraction: rows of sixteen sums in registers.
 
-use super::super::simd::Vector;
+use super::super::simd::{Vector, expect_write};
 use crate::kernel::BLOCK;
 
 /// Where a product reads its scalars: row r of step i at `start + r * row + i * step`.
@@ -107,6 +107,13 @@ pub(super) unsafe fn store<V: Vector, const P: usize, const R: usize>(
             unsafe { sum.store(to.add(r * pitch + p * V::LANES)) };
         }
     }
+}
+
+/// Asks for the R rows of sums that come a register tile or two after those at `sum`: the sums of wide layers lie beyond the
+/// second-level cache.
+#[inline(always)]
+pub(super) fn expect_sums<const R: usize>(sum: *const f32) {
+    (0..R).for_each(|row| expect_write(sum.wrapping_add((2 * BLOCK + row) * BLOCK)));
 }
 
 /// How many of `left` rows come next, where `most` fit the registers: even parts, since a lone row starves the units.

@@ -185,6 +185,7 @@ unsafe fn channels_of_tap<V: Vector, const P: usize, const R: usize>(
     // SAFETY: as the caller promises.
     unsafe {
         let sum = sum.add(c * BLOCK);
+        product::expect_sums::<R>(sum);
         let mut sums = product::load::<V, P, R>(sum, BLOCK);
         for y in band.rows.clone() {
             let start = x.add(y * row + first * step + c);

@@ -203,6 +203,7 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
     // SAFETY: as the caller promises.
     unsafe {
         let sum = sum.add(c * BLOCK);
+        product::expect_sums::<R>(sum);
         let mut sums = product::load::<V, P, R>(sum, BLOCK);
         let scalars = Scalars { start: x.add(c), row: 1, step: BLOCK };
         product::accumulate::<V, P, R>(&mut sums, scalars, dy, tiles);
