@@ -83,7 +83,8 @@ impl Document {
         self.names.iter().find(holds).copied()
     }
 
-    /// Where a text of the program lies for the editor: this one, a file beside it, or a copy of a library's text.
+    /// Where a text of the program lies for the editor: this one, a file beside it, or the file that shows a text
+    /// of the library.
     pub fn uri_of(&self, source: SourceId, own: &Uri) -> Uri {
         let text = self.analysis.session.sources.get(source);
         if source == SourceId(0) {
@@ -91,21 +92,9 @@ impl Document {
         }
         match (&self.path, text.beside) {
             (Some(path), true) => uri_of(&path.with_file_name(&text.name)),
-            (_, _) => uri_of(&library_file(&text.name, &text.text)),
+            (_, _) => uri_of(&driver::library_file(&text.name, &text.text)),
         }
     }
-}
-
-/// A copy of a library's text that an editor can show: in the folder of temporary files, written where it is not there.
-fn library_file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("sdc-{}", env!("CARGO_PKG_VERSION"))).join(name);
-    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-        return path;
-    }
-    // Where it cannot be written the editor shows nothing, and says so.
-    let _ = path.parent().map(std::fs::create_dir_all);
-    let _ = std::fs::write(&path, text);
-    path
 }
 
 /// The text after an edit.

@@ -86,8 +86,7 @@ fn meaning(document: &Document, meaning: Meaning, word: &str, out: &mut String) 
 }
 
 fn language(word: &str, out: &mut String) {
-    let entries: Vec<Entry> = docs::all().into_iter().filter(|e| e.name == word).collect();
-    entries.iter().take(SHOWN).for_each(|entry| *out += &entry_text(entry));
+    docs::all().iter().filter(|e| e.name == word).take(SHOWN).for_each(|entry| *out += &entry_text(entry));
 }
 
 /// What is built by the statement that begins at a byte.
