@@ -183,6 +183,13 @@ fn a_session_with_a_pyramidnet() {
     let hover = client.at("textDocument/hover", "momentum", 0, json!({}));
     assert!(markdown(&hover).contains("an option of"), "{hover}");
 
+    for (name, behind) in [("Pyramid(alpha", 1), ("pyramidnet(depth", 3)] {
+        let hover = client.at("textDocument/hover", name, behind, json!({}));
+        let text = markdown(&hover);
+        assert!(text.contains("model `Pyramid`: 3 x 32 x 32 → 10 x 1 x 1, "), "{text}");
+        assert!(text.contains(" multiply-adds, 9 residuals"), "{text}");
+    }
+
     // Names: in this file, and in the library.
     let place = client.at("textDocument/definition", "block: pair", 8, json!({}));
     assert_eq!(place["range"]["start"], position(PROGRAM, PROGRAM.find("pair(width").expect("there")));

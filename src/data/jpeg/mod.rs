@@ -12,6 +12,8 @@
 //! block, and the image's end, is passed over, since cameras write such bytes. Absence: pixels.
 
 mod entropy;
+#[cfg(test)]
+mod tests;
 
 /// Most components of an image.
 const MAX_COMPONENTS: usize = 4;
@@ -209,14 +211,14 @@ impl<'a> Walk<'a> {
             let (class, slot) = (usize::from(place >> 4), usize::from(place & 15));
             let lengths = rest.get(..16).ok_or("a table of codes breaks off")?;
             let symbols = lengths.iter().map(|n| usize::from(*n)).sum::<usize>();
-            let table = rest.get(..16 + symbols).ok_or("a table of codes breaks off")?;
-            let slot = self.tables.get_mut(class).and_then(|tables| tables.get_mut(slot));
-            *slot.ok_or("a table of codes without a place")? = Some(table);
             // Each length has twice the codes of the one before it, less those that are taken.
             let room = lengths.iter().try_fold(1usize, |room, n| (2 * room).checked_sub(usize::from(*n)));
             if room.is_none() || symbols > 256 {
                 return Err("a table of more codes than there are");
             }
+            let table = rest.get(..16 + symbols).ok_or("a table of codes breaks off")?;
+            let slot = self.tables.get_mut(class).and_then(|tables| tables.get_mut(slot));
+            *slot.ok_or("a table of codes without a place")? = Some(table);
             body = &rest[16 + symbols..];
         }
         Ok(())
