@@ -56,7 +56,7 @@ impl Diagram {
         out.text(x, PAD + TITLE + 8.0, &self.input, "middle", "#666", false);
         let top = PAD + TITLE + 16.0;
         out.line(x, top, x, top + EDGE);
-        let end = out.steps(&self.steps, x, top + EDGE, "");
+        let end = out.steps(&self.steps, x, top + EDGE, &self.input);
         out.line(x, end, x, end + EDGE);
         let last = self.steps.last().map_or(self.input.as_str(), |step| step.output.as_str());
         out.text(x, end + EDGE + 8.0, last, "middle", "#666", false);

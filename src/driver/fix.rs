@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Input, Session, check_with};
-use crate::diag::{Code, Failure, Fix, Problem, codes};
+use crate::diag::{Code, Failure, Fix, Problem};
 use crate::disk::{self, SystemDisk};
 use crate::source::{DiskLoader, LoadError, Loader, Source, Span};
 

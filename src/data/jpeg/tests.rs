@@ -1,3 +1,5 @@
+//! What of an image in `tests/golden/images` is told, and what is not.
+
 use super::Jpeg;
 
 const BASELINE: &[u8] = include_bytes!("../../../tests/golden/images/baseline.jpg");
