@@ -86,7 +86,7 @@ def take(network, weights):
     blocks = [module for module in network if isinstance(module, networks.Residual)]
     for number, block in enumerate(blocks):
         group, place = divmod(number, len(blocks) // 3)
-        path = f"group[{group}].basic[{place}].branch[0]"
+        path = f"group[{group}].block[{place}].branch[0]"
         first, first_bn, _, second, second_bn = block.branches[0]
         conv_and_bn(first, first_bn, path, 0)
         conv_and_bn(second, second_bn, path, 1)

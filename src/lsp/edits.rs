@@ -7,7 +7,7 @@ use gen_lsp_types::{
     Location, Position, Range, TextEdit, Uri, WorkspaceEdit,
 };
 
-use super::document::{Document, position, range};
+use super::document::Document;
 use super::names::{self, Meaning, definition};
 use crate::diag::{Problem, Severity};
 use crate::source::{SourceId, Span};
@@ -16,14 +16,14 @@ use crate::syntax;
 /// Where the name at a byte is defined.
 pub fn define(document: &Document, uri: &Uri, at: usize) -> Option<Location> {
     let name = document.name_at(at)?;
-    definition(&document.analysis.program, name.meaning).map(|span| location(document, uri, span))
+    definition(&document.analysis.program, name.meaning).map(|span| document.location(uri, span))
 }
 
 /// Every place of the name at a byte: in this text, those that it uses, and the open ones that use them.
 pub fn references(open: &BTreeMap<String, Document>, document: &Document, uri: &Uri, at: usize) -> Vec<Location> {
     let Some(name) = document.name_at(at) else { return Vec::new() };
     let Some(home) = definition(&document.analysis.program, name.meaning) else { return Vec::new() };
-    everywhere(open, &location(document, uri, home))
+    everywhere(open, &document.location(uri, home))
 }
 
 /// Every place of the name that is defined at `home`, in the open texts and those that they use, each once.
@@ -37,7 +37,7 @@ fn everywhere(open: &BTreeMap<String, Document>, home: &Location) -> Vec<Locatio
             let found = known.iter().find(|(m, _)| *m == meaning).map(|(_, is_it)| *is_it);
             found.unwrap_or_else(|| {
                 let span = definition(program, meaning);
-                let is_it = span.is_some_and(|span| location(document, &uri, span) == *home);
+                let is_it = span.is_some_and(|span| document.location(&uri, span) == *home);
                 known.push((meaning, is_it));
                 is_it
             })
@@ -45,7 +45,7 @@ fn everywhere(open: &BTreeMap<String, Document>, home: &Location) -> Vec<Locatio
         for module in (0..program.modules.len()).filter(|&m| !program.modules[m].library) {
             let names = names::names(program, module, &document.analysis.session.sources);
             for name in names.into_iter().filter(|name| is_it(name.meaning)) {
-                let place = location(document, &uri, name.span);
+                let place = document.location(&uri, name.span);
                 if !all.contains(&place) {
                     all.push(place);
                 }
@@ -73,7 +73,7 @@ pub fn rename(
     if program.is_library(home.source) || !is_word || reserved {
         return None;
     }
-    let places = everywhere(open, &location(document, uri, home));
+    let places = everywhere(open, &document.location(uri, home));
     let concerned = open.iter().filter(|(uri, _)| places.iter().any(|place| place.uri.0 == **uri));
     let taken = concerned.map(|(_, document)| document).any(|document| {
         let sources = &document.analysis.session.sources;
@@ -96,7 +96,7 @@ pub fn layout(document: &Document) -> Option<Vec<TextEdit>> {
     if laid == document.text {
         return Some(Vec::new());
     }
-    let whole = Range { start: Position { line: 0, character: 0 }, end: position(&document.text, document.text.len()) };
+    let whole = Range { start: Position { line: 0, character: 0 }, end: document.position(document.text.len()) };
     Some(vec![TextEdit { range: whole, new_text: laid }])
 }
 
@@ -116,7 +116,7 @@ pub fn actions(document: &Document, uri: &Uri, within: Range) -> Vec<CodeActionR
             (old, "") => format!("Remove `{old}`"),
             (old, new) => format!("Replace `{old}` with `{new}`"),
         };
-        let edit = TextEdit { range: document.range(fix.span), new_text: fix.text.clone() };
+        let edit = TextEdit { range: document.range(fix.span.range()), new_text: fix.text.clone() };
         actions.push(CodeActionResponse::CodeAction(CodeAction {
             title,
             kind: Some(CodeActionKind::QuickFix),
@@ -151,10 +151,10 @@ fn diagnostic(document: &Document, uri: &Uri, problem: &Problem) -> Diagnostic {
     }
     let related = problem.labels.iter().filter(|l| Some(l.span) != own && !l.text.is_empty());
     let related: Vec<_> = related
-        .map(|l| DiagnosticRelatedInformation { location: location(document, uri, l.span), message: l.text.clone() })
+        .map(|l| DiagnosticRelatedInformation { location: document.location(uri, l.span), message: l.text.clone() })
         .collect();
     Diagnostic {
-        range: document.range(own.unwrap_or(Span::new(SourceId(0), 0, 0))),
+        range: document.range(own.map_or(0..0, Span::range)),
         severity: Some(match problem.severity {
             Severity::Error => DiagnosticSeverity::Error,
             Severity::Warning => DiagnosticSeverity::Warning,
@@ -165,9 +165,4 @@ fn diagnostic(document: &Document, uri: &Uri, problem: &Problem) -> Diagnostic {
         related_information: (!related.is_empty()).then_some(related),
         ..Diagnostic::default()
     }
-}
-
-fn location(document: &Document, uri: &Uri, span: Span) -> Location {
-    let text = &document.analysis.session.sources.get(span.source).text;
-    Location { uri: document.uri_of(span.source, uri), range: range(text, span.range()) }
 }

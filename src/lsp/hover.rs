@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gen_lsp_types::{Contents, Hover, MarkupContent, MarkupKind};
 
-use super::document::{Document, range};
+use super::document::Document;
 use super::names::Meaning;
 use crate::diag::grouped;
 use crate::docs::{self, Entry};
@@ -30,7 +30,7 @@ pub fn hover(document: &Document, at: usize) -> Option<Hover> {
         return None;
     }
     let contents = Contents::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: out });
-    Some(Hover { contents, range: Some(range(&document.text, place)) })
+    Some(Hover { contents, range: Some(document.range(place)) })
 }
 
 /// An entry of the documentation.
