@@ -54,7 +54,7 @@ impl Scan<'_> {
                             (true, Some(dc), _) if needs_dc => bits.first(dc),
                             (true, _, _) if self.from == 0 => bits.take(1).map(|_| ()),
                             (true, _, Some(ac)) => {
-                                let block = &mut known[part.component][unit];
+                                let block = known[part.component].get_mut(unit).ok_or(missing)?;
                                 let band = self.from..=self.to;
                                 match self.refines {
                                     false => bits.others(ac, band, &mut empty, block),
