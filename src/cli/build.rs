@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::{Chosen, Format, failed, print, report};
 use crate::codegen::gpu::{self, Dialect};
-use crate::diag::{Failure, codes};
+use crate::diag::Failure;
 use crate::disk::{SystemDisk, replace_text};
 use crate::driver::{self, Input, Session};
 
@@ -67,18 +67,9 @@ fn write(args: &Args, session: &mut Session) -> Option<Result<String, Failure>> 
         replace_text(&SystemDisk, &args.out.join(&name), &programs.text())?;
         replace_text(&SystemDisk, &args.out.join("launches.json"), &format!("{table:#}\n"))
     };
-    Some(result().map_err(|e: std::io::Error| unwritten(args, &e)).map(|()| {
+    Some(result().map_err(|e: std::io::Error| Failure::unwritten(&args.out, &e)).map(|()| {
         let calls = programs.train.as_ref().unwrap_or(&programs.test).launches.len();
         let (kernels, folder) = (programs.kernels.len(), args.out.display());
         format!("{kernels} kernels in {name} and {calls} calls a step in launches.json, in {folder}\n")
     }))
-}
-
-fn unwritten(args: &Args, error: &std::io::Error) -> Failure {
-    let message = format!("{} cannot be written: {error}", args.out.display());
-    Failure::new(
-        codes::CANNOT_WRITE,
-        message,
-        "make room or change permissions there, or name another folder with --out",
-    )
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{Format, failed, print, report};
-use crate::diag::{Failure, codes, counted};
+use crate::diag::{Failure, counted};
 use crate::docs::{Entry, html};
 use crate::driver::{self, Input, Session};
 
@@ -38,10 +38,7 @@ fn write(args: &Args) -> Result<ExitCode, Failure> {
     for (module, items) in shelf.books(&session.sources) {
         modules.push((format!("{}.html", module.name), module, items));
     }
-    let cannot = |e: std::io::Error| {
-        let message = format!("the pages cannot be written into `{}`: {e}", args.output.display());
-        Failure::new(codes::CANNOT_WRITE, message, "name a folder that can be written")
-    };
+    let cannot = |e: std::io::Error| Failure::unwritten(&args.output, &e);
     std::fs::create_dir_all(&args.output).map_err(cannot)?;
     for (file, module, items) in &modules {
         std::fs::write(args.output.join(file), html::page(module, items)).map_err(cannot)?;
@@ -57,6 +54,11 @@ fn own(session: &mut Session, input: &Input) -> Option<(String, Entry, Vec<Entry
     let shelf = driver::shelf(session, Some(input))?;
     let (mut module, items) = shelf.books(&session.sources).into_iter().next()?;
     module.name = input.name();
-    let file: String = module.name.chars().map(|c| if c.is_alphanumeric() || c == '.' { c } else { '_' }).collect();
+    let plain = |c: char| match c {
+        '/' | '\\' => '.',
+        c if c.is_alphanumeric() || "._-".contains(c) => c,
+        _ => '_',
+    };
+    let file: String = module.name.chars().map(plain).collect();
     Some((format!("{}.html", file.trim_start_matches('.')), module, items))
 }

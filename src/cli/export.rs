@@ -17,7 +17,7 @@ use crate::exchange::card::{CARD, Card, WEIGHTS};
 use crate::exchange::onnx::{self, Export, Sample};
 use crate::exchange::weights;
 use crate::source::SourceId;
-use crate::train::{RunFolder, assess, cannot_write};
+use crate::train::{RunFolder, assess};
 
 /// Write a trained network for other tools: ONNX, or safetensors with a model card.
 #[derive(clap::Args)]
@@ -127,9 +127,9 @@ fn to_safetensors(folder: &Path, trained: &mut Trained) -> Result<String, Failur
 
 fn new_folder(path: &Path) -> Result<(), Failure> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(path));
-    made.map_err(|e| cannot_write(path, &e))
+    made.map_err(|e| Failure::unwritten(path, &e))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    replace(&SystemDisk, path, |file| file.write_all(bytes)).map_err(|e: io::Error| cannot_write(path, &e))
+    replace(&SystemDisk, path, |file| file.write_all(bytes)).map_err(|e: io::Error| Failure::unwritten(path, &e))
 }

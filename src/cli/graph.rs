@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::{Chosen, Format, failed, print, report};
-use crate::diag::{Failure, codes};
+use crate::diag::Failure;
 use crate::diagram::Diagram;
 use crate::driver::{self, Input, Session};
 
@@ -53,8 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
         None => print(text),
         Some(path) => {
             if let Err(error) = std::fs::write(path, text) {
-                let message = format!("`{}` cannot be written: {error}", path.display());
-                return failed(&Failure::new(codes::CANNOT_WRITE, message, "check the folder and its permissions"));
+                return failed(&Failure::unwritten(path, &error));
             }
         }
     }

@@ -44,8 +44,7 @@ pub fn keep(folder: &RunFolder, sources: &Sources, set: &[String], model: &str) 
     copy_used(folder.path(), sources)?;
     let path = folder.path().join(OPTIONS);
     let options = json!({ "model": model, "set": set });
-    replace_text(&SystemDisk, &path, &format!("{options:#}\n"))
-        .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))
+    replace_text(&SystemDisk, &path, &format!("{options:#}\n")).map_err(|e| Failure::unwritten(&path, &e))
 }
 
 /// Writes the files that a program uses into a folder.
@@ -57,7 +56,7 @@ pub fn copy_used(folder: &Path, sources: &Sources) -> Result<(), Failure> {
         let path = folder.join(&source.name);
         let made = path.parent().map_or(Ok(()), fs::create_dir_all);
         made.and_then(|()| replace_text(&SystemDisk, &path, &source.text))
-            .map_err(|e| cannot(codes::CANNOT_WRITE, &path, "written", &e))?;
+            .map_err(|e| Failure::unwritten(&path, &e))?;
     }
     Ok(())
 }
@@ -68,7 +67,7 @@ pub fn copy_used(folder: &Path, sources: &Sources) -> Result<(), Failure> {
 /// A file that is missing or damaged.
 pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
     let path = folder.path().join(OPTIONS);
-    let text = fs::read_to_string(&path).map_err(|e| cannot(codes::CANNOT_READ, &path, "read", &e))?;
+    let text = fs::read_to_string(&path).map_err(|e| unread(&path, &e))?;
     let damaged = || {
         let message = format!("{} does not say how the run was made", path.display());
         Failure::new(codes::CANNOT_READ, message, "restore the file, or train again")
@@ -85,7 +84,7 @@ fn used(sources: &Sources) -> impl Iterator<Item = &Source> {
     sources.iter().map(|(_, source)| source).filter(|source| source.beside)
 }
 
-fn cannot(code: crate::diag::Code, path: &Path, what: &str, error: &io::Error) -> Failure {
+fn unread(path: &Path, error: &io::Error) -> Failure {
     let help = "name the folder of a run, as `sdc train` prints it, and check its permissions";
-    Failure::new(code, format!("{} cannot be {what}: {error}", path.display()), help)
+    Failure::new(codes::CANNOT_READ, format!("{} cannot be read: {error}", path.display()), help)
 }

@@ -38,7 +38,7 @@ mod trained;
 mod watch;
 
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -220,7 +220,7 @@ fn print(text: impl AsRef<[u8]>) {
     if let Err(error) = out.write_all(text.as_ref()).and_then(|()| out.flush())
         && error.kind() != ErrorKind::BrokenPipe
     {
-        let _ = writeln!(std::io::stderr(), "sdc: cannot write to standard output: {error}");
+        failed(&Failure::unwritten(Path::new("standard output"), &error));
         std::process::exit(1);
     }
 }

@@ -37,10 +37,7 @@ fn make(folder: &Path) -> Result<String, Failure> {
         let message = format!("`{}` does not name a project", folder.display());
         Failure::new(codes::CANNOT_WRITE, message, "a name begins with a letter: `sdc new my_network`")
     })?;
-    let cannot = |e: std::io::Error| {
-        let message = format!("`{}` cannot be made: {e}", folder.display());
-        Failure::new(codes::CANNOT_WRITE, message, "name a folder that is not there yet, in one that can be written")
-    };
+    let cannot = |e: std::io::Error| Failure::unwritten(folder, &e);
     // Nothing that is there is ever written over.
     std::fs::create_dir(folder).map_err(cannot)?;
     for (file, text) in FILES {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{failed, print};
 use crate::diag::{Failure, codes};
 use crate::plot::{self, Curve};
-use crate::train::{RunFolder, cannot_write};
+use crate::train::RunFolder;
 
 /// Draw the curves of runs together: loss and accuracy by epoch.
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ fn drawn(args: &Args) -> Result<(), Failure> {
             return Err(Failure::new(codes::CANNOT_WRITE, message, "name the picture as curves.svg or curves.png"));
         }
     };
-    std::fs::write(path, bytes).map_err(|e| cannot_write(path, &e))
+    std::fs::write(path, bytes).map_err(|e| Failure::unwritten(path, &e))
 }
 
 fn curve(run: &Path) -> Result<Curve, Failure> {

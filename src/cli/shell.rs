@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::{Cli, failed, print};
-use crate::diag::{Failure, codes};
+use crate::diag::Failure;
 
 /// Print the completions of a shell: `sdc completions bash > ~/.local/share/bash-completion/completions/sdc`.
 #[derive(clap::Args)]
@@ -36,9 +36,6 @@ pub fn man(args: &Man) -> ExitCode {
         std::fs::create_dir_all(&args.folder).and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
     match written {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let message = format!("the manual cannot be written into `{}`: {error}", args.folder.display());
-            failed(&Failure::new(codes::CANNOT_WRITE, message, "name a folder that can be written"))
-        }
+        Err(error) => failed(&Failure::unwritten(&args.folder, &error)),
     }
 }

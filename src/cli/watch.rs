@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::progress::{View, epoch_line};
 use super::signals::Signals;
 use crate::diag::Failure;
-use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport, Work, cannot_write};
+use crate::train::{Asked, EpochMetrics, Events, Observer, RunFolder, StepReport, Work};
 
 /// Sees a run, writes its log and events, shows it, and asks for checkpoints when time has come.
 pub struct Watch<'a> {
@@ -198,13 +198,13 @@ impl Log {
         let path = folder.log();
         match File::options().create(true).append(true).open(&path) {
             Ok(file) => Ok(Log { file, path, failed: None }),
-            Err(e) => Err(cannot_write(&path, &e)),
+            Err(e) => Err(Failure::unwritten(&path, &e)),
         }
     }
 
     fn line(&mut self, line: &str) {
         if let Err(e) = self.file.write_all(format!("{line}\n").as_bytes()) {
-            self.failed = Some(cannot_write(&self.path, &e));
+            self.failed = Some(Failure::unwritten(&self.path, &e));
         }
     }
 }

@@ -1,8 +1,7 @@
 //! JPEG and PNG files to pixels, strictly: a file that breaks off or does not follow its format is refused, and sizes are
 //! checked before memory is asked for. What a file is says its content, not its name.
 //!
-//! A PNG has checksums. A JPEG has none, so of bits that are wrong within its coded pixels next to nothing can be told: the
-//! image only looks otherwise. Its marks, tables and end are looked at.
+//! A PNG has checksums. Of a JPEG, which has none, [`jpeg`](super::jpeg) tells what can be told.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -14,6 +13,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::jpeg::Jpeg;
 use super::resample::Raster;
 use crate::diag::{Failure, codes};
 
@@ -31,6 +31,18 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// # Errors
 /// A file that cannot be read, is damaged, or is no JPEG or PNG.
 pub(super) fn decode(file: &Path, channels: usize) -> Result<Raster, Failure> {
+    read(file, channels, false)
+}
+
+/// The same, and of a JPEG also sees that every block is there, which takes about as long again.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn check(file: &Path, channels: usize) -> Result<Raster, Failure> {
+    read(file, channels, true)
+}
+
+fn read(file: &Path, channels: usize, every_block: bool) -> Result<Raster, Failure> {
     let refused = |what: String| {
         let message = format!("the image {} cannot be read: {what}", file.display());
         Failure::new(codes::DATA_DAMAGED, message, "put a whole JPEG or PNG file there, or take this one away")
@@ -42,7 +54,7 @@ pub(super) fn decode(file: &Path, channels: usize) -> Result<Raster, Failure> {
         return Err(refused("it is larger than 256 MiB".to_owned()));
     }
     let image = if bytes.starts_with(JPEG) {
-        jpeg(&bytes)
+        jpeg(&bytes, every_block)
     } else if bytes.starts_with(PNG) {
         png(&bytes)
     } else {
@@ -51,10 +63,10 @@ pub(super) fn decode(file: &Path, channels: usize) -> Result<Raster, Failure> {
     image.map(|image| with_channels(image, channels)).map_err(refused)
 }
 
-fn jpeg(bytes: &[u8]) -> Result<Raster, String> {
-    // Every image ends in a mark of its own; what is cut off has none.
-    if !bytes[bytes.len().saturating_sub(MAX_TRAILER)..].windows(2).any(|mark| mark == [0xff, 0xd9]) {
-        return Err(format!("it ends before its image does, at byte {}", bytes.len()));
+fn jpeg(bytes: &[u8], every_block: bool) -> Result<Raster, String> {
+    let parts = Jpeg::read(bytes)?;
+    if every_block {
+        parts.blocks()?;
     }
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -66,9 +78,6 @@ fn jpeg(bytes: &[u8]) -> Result<Raster, String> {
     let (width, height) = decoder.dimensions().ok_or("it has no size")?;
     whole(Raster { width, height, channels: 3, bytes: pixels })
 }
-
-/// Cameras write data of their own behind an image.
-const MAX_TRAILER: usize = 1 << 16;
 
 fn png(bytes: &[u8]) -> Result<Raster, String> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: 4 * MAX_PIXELS });

@@ -1,9 +1,10 @@
 //! Fetching data sets: the archive from its address, checked against the sum that its authors publish, unpacked beside its
 //! place and only then given its name. The one place that opens a connection.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use md5::{Digest, Md5};
@@ -14,6 +15,10 @@ use crate::diag::{Failure, codes};
 const PIECE: usize = 1 << 16;
 /// More than any of the archives.
 const MAX_BYTES: u64 = 1 << 30;
+/// How long a server may say nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a connection that gives something may break.
+const MAX_BREAKS: usize = 20;
 
 /// A data set that can be fetched.
 #[derive(Clone, Copy, Debug)]
@@ -25,17 +30,18 @@ pub struct Fetched {
     /// Where its authors, or those who keep it, have it; file names follow.
     pub from: &'static str,
     /// What is fetched from there.
-    archives: &'static [Archive],
+    pub archives: &'static [Archive],
 }
 
 /// A file at the address.
 #[derive(Clone, Copy, Debug)]
-struct Archive {
-    name: &'static str,
+pub struct Archive {
+    /// Its name there.
+    pub name: &'static str,
     /// The MD5 sum that is published with it.
-    md5: &'static str,
+    pub md5: &'static str,
     /// What is taken out of it; none where it is used as it is.
-    holds: &'static [&'static str],
+    pub holds: &'static [&'static str],
 }
 
 /// All of them.
@@ -112,25 +118,22 @@ impl Fetched {
     /// each new file is whole.
     ///
     /// # Errors
-    /// No connection, a file of another sum, a disk that takes no more.
+    /// No connection, a file of another sum, a disk that takes no more. Of a file that broke off, what came lies beside its
+    /// place in `NAME.partial`, and the next call goes on from there.
     pub fn get(&self, from: &str, place: &Path, progress: Progress<'_>) -> Result<(), Failure> {
-        fs::create_dir_all(place).map_err(|e| unwritten(place, &e))?;
+        fs::create_dir_all(place).map_err(|e| Failure::unwritten(place, &e))?;
         let base = if from.ends_with('/') { from.to_owned() } else { format!("{from}/") };
         for archive in self.archives {
             let address = format!("{base}{}", archive.name);
             let partial = place.join(format!("{}.partial", archive.name));
-            let fetched = fetch(&address, archive, &partial, progress).and_then(|()| archive.put(&partial, place));
+            fetch(&address, archive, &partial, progress)?;
+            let put = archive.put(&partial, place);
             // The failure itself is what counts.
             let _ = fs::remove_file(&partial);
-            fetched?;
+            put?;
         }
         Ok(())
     }
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Failure {
-    let help = "make room there, or name another folder: `--to FOLDER`";
-    Failure::new(codes::CANNOT_WRITE, format!("{} cannot be written: {error}", path.display()), help)
 }
 
 fn unfetched(address: &str, what: &str) -> Failure {
@@ -139,47 +142,129 @@ fn unfetched(address: &str, what: &str) -> Failure {
     Failure::new(codes::CANNOT_READ, format!("{address} cannot be fetched: {what}"), help)
 }
 
-/// Copies an address into a file and compares its sum.
+/// Why no file came.
+enum Stop {
+    /// The connection broke; what came so far is in the file.
+    Broken(Failure),
+    /// Something that another try does not mend.
+    Failed(Failure),
+}
+
+/// Copies an address into a file and compares its sum. A connection that breaks is made again and goes on where the last
+/// one ended, if the server can; where it breaks for good, what came stays for the next call.
 fn fetch(address: &str, archive: &Archive, partial: &Path, progress: Progress<'_>) -> Result<(), Failure> {
-    let (mut source, length) = open(address)?;
-    let mut file = File::create(partial).map_err(|e| unwritten(partial, &e))?;
-    let (mut sum, mut done, mut piece) = (Md5::new(), 0, vec![0; PIECE]);
+    let mut breaks = 0;
     loop {
-        let count = source.read(&mut piece).map_err(|e| unfetched(address, &e.to_string()))?;
+        let kept = fs::metadata(partial).map_or(0, |metadata| metadata.len());
+        let failure = match copy(address, archive, partial, kept, progress) {
+            Ok((sum, _)) if sum == archive.md5 => return Ok(()),
+            Ok(_) if kept > 0 => {
+                // Its two parts may be of two files: once more from the beginning.
+                fs::remove_file(partial).map_err(|e| Failure::unwritten(partial, &e))?;
+                continue;
+            }
+            Ok((sum, bytes)) => {
+                let published = archive.md5;
+                let message = format!(
+                    "{address} is not the published file: its MD5 sum is {sum}, not {published}, of {bytes} bytes"
+                );
+                let help = "fetch it again; if the sum stays, another file lies at this address";
+                Failure::new(codes::DATA_DAMAGED, message, help)
+            }
+            Err(Stop::Broken(failure)) => {
+                breaks += 1;
+                let came = fs::metadata(partial).map_or(0, |metadata| metadata.len());
+                if came > kept && breaks <= MAX_BREAKS {
+                    continue;
+                }
+                return Err(failure);
+            }
+            Err(Stop::Failed(failure)) => failure,
+        };
+        // The failure itself is what counts.
+        let _ = fs::remove_file(partial);
+        return Err(failure);
+    }
+}
+
+/// Adds what an address gives to the first `kept` bytes of a file; the sum and the number of all its bytes.
+fn copy(
+    address: &str,
+    archive: &Archive,
+    partial: &Path,
+    kept: u64,
+    progress: Progress<'_>,
+) -> Result<(String, u64), Stop> {
+    let unwritten = |e: io::Error| Stop::Failed(Failure::unwritten(partial, &e));
+    let Answer { mut source, from, length } = open(address, kept).map_err(Stop::Broken)?;
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(from == 0).open(partial);
+    let mut file = options.map_err(unwritten)?;
+    let (mut sum, mut done, mut piece) = (Md5::new(), 0, vec![0; PIECE]);
+    while done < from {
+        let count = file.read(&mut piece).map_err(unwritten)?;
+        if count == 0 {
+            return Err(Stop::Failed(unfetched(address, "what came of it before has been cut off meanwhile")));
+        }
+        done += count as u64;
+        sum.update(&piece[..count]);
+    }
+    loop {
+        let broken = |e: io::Error| {
+            let all = length.map_or(String::new(), |all| format!(" of {all}"));
+            let mut failure = unfetched(address, &format!("{e}, after {done}{all} bytes"));
+            failure.help = format!("the same command goes on from there; or {}", failure.help);
+            Stop::Broken(failure)
+        };
+        let count = source.read(&mut piece).map_err(broken)?;
         if count == 0 {
             break;
         }
         done += count as u64;
         if done > MAX_BYTES {
-            return Err(unfetched(address, "it is larger than any data set"));
+            return Err(Stop::Failed(unfetched(address, "it is larger than any data set")));
         }
         sum.update(&piece[..count]);
-        file.write_all(&piece[..count]).map_err(|e| unwritten(partial, &e))?;
+        file.write_all(&piece[..count]).map_err(unwritten)?;
         progress(archive.name, done, length);
     }
-    let sum: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if sum != archive.md5 {
-        let message =
-            format!("{address} is not the published file: its MD5 sum is {sum}, not {}, of {done} bytes", archive.md5);
-        let help = "fetch it again; if the sum stays, another file lies at this address";
-        return Err(Failure::new(codes::DATA_DAMAGED, message, help));
-    }
-    file.sync_all().map_err(|e| unwritten(partial, &e))
+    file.sync_all().map_err(unwritten)?;
+    let sum = sum.finalize();
+    Ok((sum.iter().map(|byte| format!("{byte:02x}")).collect(), done))
 }
 
-/// What an address gives, and how long that is.
-fn open(address: &str) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+/// What an address gives.
+struct Answer {
+    source: Box<dyn Read>,
+    /// How many bytes of the file it leaves out at the beginning.
+    from: u64,
+    /// How long the file is, all in all.
+    length: Option<u64>,
+}
+
+/// Opens an address, if it can be behind its first `kept` bytes.
+fn open(address: &str, kept: u64) -> Result<Answer, Failure> {
     if let Some(path) = address.strip_prefix("file://") {
         let file = File::open(path).map_err(|e| unfetched(address, &e.to_string()))?;
         let length = file.metadata().ok().map(|metadata| metadata.len());
-        return Ok((Box::new(file), length));
+        return Ok(Answer { source: Box::new(file), from: 0, length });
     }
     if !address.starts_with("https://") && !address.starts_with("http://") {
         return Err(unfetched(address, "it is no address of `https`, `http` or `file`"));
     }
-    let response = ureq::get(address).call().map_err(|e| unfetched(address, &e.to_string()))?;
-    let length = response.headers().get("content-length").and_then(|l| l.to_str().ok()?.parse().ok());
-    Ok((Box::new(response.into_body().into_reader()), length))
+    let config = ureq::Agent::config_builder().timeout_connect(Some(PATIENCE)).timeout_per_read(Some(PATIENCE));
+    let agent = config.build().new_agent();
+    let ask = match kept {
+        0 => agent.get(address),
+        _ => agent.get(address).header("range", format!("bytes={kept}-")),
+    };
+    let response = match ask.call() {
+        // The file has no byte behind those.
+        Err(ureq::Error::StatusCode(416)) if kept > 0 => return open(address, 0),
+        answered => answered.map_err(|e| unfetched(address, &e.to_string()))?,
+    };
+    let from = if response.status() == 206 { kept } else { 0 };
+    let rest: Option<u64> = response.headers().get("content-length").and_then(|l| l.to_str().ok()?.parse().ok());
+    Ok(Answer { source: Box::new(response.into_body().into_reader()), from, length: rest.map(|rest| from + rest) })
 }
 
 impl Archive {
@@ -187,10 +272,10 @@ impl Archive {
     fn put(&self, fetched: &Path, place: &Path) -> Result<(), Failure> {
         let path = place.join(self.name);
         if self.holds.is_empty() {
-            return fs::rename(fetched, &path).map_err(|e| unwritten(&path, &e));
+            return fs::rename(fetched, &path).map_err(|e| Failure::unwritten(&path, &e));
         }
         let mut missing = self.holds.to_vec();
-        let failed = |e: io::Error| unwritten(fetched, &e);
+        let failed = |e: io::Error| Failure::unwritten(fetched, &e);
         let mut archive = tar::Archive::new(GzDecoder::new(File::open(fetched).map_err(failed)?));
         for entry in archive.entries().map_err(failed)? {
             let mut entry = entry.map_err(failed)?;
@@ -198,11 +283,11 @@ impl Archive {
             let name = entry.path().ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
             let Some(at) = missing.iter().position(|wanted| name.as_deref() == Some(wanted)) else { continue };
             let (target, partial) = (place.join(missing[at]), place.join(format!("{}.partial", missing[at])));
-            let mut out = File::create(&partial).map_err(|e| unwritten(&partial, &e))?;
+            let mut out = File::create(&partial).map_err(|e| Failure::unwritten(&partial, &e))?;
             let copied = io::copy(&mut entry, &mut out).and_then(|_| out.sync_all());
             copied.and_then(|()| fs::rename(&partial, &target)).map_err(|e| {
                 let _ = fs::remove_file(&partial);
-                unwritten(&target, &e)
+                Failure::unwritten(&target, &e)
             })?;
             missing.swap_remove(at);
         }

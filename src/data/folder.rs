@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
-use super::decode::decode;
+use super::decode;
 use super::files::cache;
 use super::{Images, Pixels, Scale, Splits};
 use crate::diag::{Failure, codes};
@@ -162,7 +162,7 @@ fn check(files: &[&PathBuf], channels: usize) -> Result<(), Failure> {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(file) = files.get(i) else { return worst };
-            if let Err(failure) = decode(file, channels) {
+            if let Err(failure) = decode::check(file, channels) {
                 // Every other thread ends with the file that it has; those before this one are done or under way.
                 next.fetch_max(files.len(), Ordering::Relaxed);
                 worst = worst.or(Some((i, failure)));

@@ -14,6 +14,7 @@ mod feed;
 pub mod fetch;
 mod files;
 mod folder;
+mod jpeg;
 mod mix;
 pub mod mnist;
 mod pictures;

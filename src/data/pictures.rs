@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::augment::centre;
-use super::decode::decode;
+use super::decode;
 use super::resample::resample;
 use super::{Images, Pixels, cifar, digits, folder, mnist, synthetic};
 use crate::diag::Failure;
@@ -31,7 +31,7 @@ pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Result<Images, Failure> {
         Pixels::Held(mut pixels) => {
             let (size, mut image) = ([shape.height, shape.width], vec![0.0; shape.elements()]);
             for file in files {
-                let raster = decode(file, shape.channels)?;
+                let raster = decode::check(file, shape.channels)?;
                 resample(&raster, centre([raster.height, raster.width], size, 1.0), size, &mut image);
                 let byte = |v: &f32| (v * f32::from(white) / 255.0).round() as u8;
                 pixels.extend(image.iter().map(byte));

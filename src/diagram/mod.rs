@@ -10,7 +10,7 @@ mod text;
 
 use serde::Serialize;
 
-use crate::net::{Arm, GroupKind, Layer, LayerOp, Network, Node, Residual, Site};
+use crate::net::{Arm, ConvOp, GroupKind, Init, Layer, LayerOp, Network, Node, Residual, Site};
 
 /// A network to look at.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,8 +129,10 @@ impl Diagram {
     }
 }
 
+/// The steps of some nodes; a block in which nothing happens, such as the shortcut of a shape that stays, is none.
 fn body(nodes: &[Node]) -> Vec<Step> {
-    fold::fold(nodes.iter().map(step).collect())
+    let is_empty = |step: &Step| matches!(&step.kind, StepKind::Frame { steps, .. } if steps.is_empty());
+    fold::fold(nodes.iter().map(step).filter(|step| !is_empty(step)).collect())
 }
 
 fn step(node: &Node) -> Step {
@@ -171,8 +173,13 @@ fn of_layer(layer: &Layer) -> StepKind {
         | LayerOp::Flatten => Look::Shape,
         LayerOp::Rule(_) => Look::Rule,
     };
+    // How weights start is not part of the picture.
     let label = match &layer.op {
         LayerOp::Rule(site) => rule(site),
+        LayerOp::Conv(conv) => LayerOp::Conv(ConvOp { init: Init::HeNormalOut, ..*conv }).to_string(),
+        LayerOp::Linear { out, bias, .. } => {
+            LayerOp::Linear { out: *out, bias: *bias, init: Init::UniformIn }.to_string()
+        }
         op => op.to_string(),
     };
     StepKind::Layer { label, look }
@@ -195,12 +202,12 @@ fn lane(arm: &Arm, is_branch: bool) -> Lane {
     Lane { title, steps, is_branch }
 }
 
-/// `shakedrop l=1 p=0.991`
+/// `shakedrop l=1 p_l=0.991`
 fn rule(site: &Site) -> String {
     let l = site.l.map_or(String::new(), |l| format!(" l={l}"));
     let p = site.rule.gate_probability().map_or(String::new(), |p| {
         let digits = format!("{p:.3}");
-        format!(" p={}", digits.trim_end_matches('0').trim_end_matches('.'))
+        format!(" p_l={}", digits.trim_end_matches('0').trim_end_matches('.'))
     });
     format!("{}{l}{p}", site.rule.name)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Diagram, Join, Lane, Look, Step, StepKind};
+use crate::diag::grouped;
 
 /// The width of a letter of the fixed-width type, and the height of a layer.
 const LETTER: f64 = 6.9;
@@ -39,10 +40,10 @@ struct Size {
 impl Diagram {
     /// The picture as one SVG file.
     pub fn svg(&self) -> String {
-        let title = format!("{}: {} parameters", self.name, self.parameters);
+        let title = format!("{}: {} parameters", self.name, grouped(self.parameters));
         let size = steps_size(&self.steps);
         let (left, right) = (size.left.max(text_width(&title) / 2.0), size.right.max(text_width(&title) / 2.0));
-        let (width, height) = (left + right + 2.0 * PAD, size.height + 2.0 * TITLE + EDGE + 3.0 * PAD);
+        let (width, height) = (left + right + 2.0 * PAD, size.height + 3.0 * TITLE + 2.0 * EDGE + 2.0 * PAD);
         let mut out = Drawing { out: String::new() };
         let _ = writeln!(
             out.out,
@@ -55,7 +56,10 @@ impl Diagram {
         out.text(x, PAD + TITLE + 8.0, &self.input, "middle", "#666", false);
         let top = PAD + TITLE + 16.0;
         out.line(x, top, x, top + EDGE);
-        out.steps(&self.steps, x, top + EDGE, "");
+        let end = out.steps(&self.steps, x, top + EDGE, &self.input);
+        out.line(x, end, x, end + EDGE);
+        let last = self.steps.last().map_or(self.input.as_str(), |step| step.output.as_str());
+        out.text(x, end + EDGE + 8.0, last, "middle", "#666", false);
         out.out + "</svg>\n"
     }
 }
@@ -90,17 +94,18 @@ fn step_size(step: &Step) -> Size {
         StepKind::Frame { title, steps, .. } => {
             let inner = steps_size(steps);
             let title = text_width(&label(step, title)) + 16.0;
-            let (left, right) = (inner.left + PAD, inner.right + PAD);
-            Size { left, right: right.max(title - left), height: inner.height + TITLE + 2.0 * PAD }
+            // The title ends before the middle line, which would strike it through.
+            let (left, right) = ((inner.left + PAD).max(title), inner.right + PAD);
+            Size { left, right, height: inner.height + TITLE + 2.0 * PAD }
         }
         StepKind::Arms { arms, rule, .. } => {
-            let Columns { width, .. } = columns(arms, rule.as_deref());
+            let Columns { centre, width, .. } = columns(arms, rule.as_deref());
             let height = arms.iter().map(|arm| lane_size(arm).height).fold(LAYER, f64::max);
             let rule = if rule.is_some() { LAYER + EDGE } else { 0.0 };
             let repeated = if step.times > 1 { TITLE } else { 0.0 };
             Size {
-                left: width / 2.0,
-                right: width / 2.0,
+                left: centre,
+                right: width - centre,
                 height: repeated + EDGE + TITLE + height + EDGE + rule + 2.0 * JOIN,
             }
         }
@@ -113,9 +118,10 @@ fn lane_size(lane: &Lane) -> Size {
     Size { left: size.left.max(half), right: size.right.max(half), height: size.height }
 }
 
-/// Where the middle line of each arm lies, from the left end; and the whole width.
+/// Where the middle line of each arm lies, from the left end, and that from which they fork; and the whole width.
 struct Columns {
     middles: Vec<f64>,
+    centre: f64,
     width: f64,
 }
 
@@ -126,10 +132,20 @@ fn columns(arms: &[Lane], rule: Option<&str>) -> Columns {
         middles.push(at + size.left + PAD / 2.0);
         at += size.left + size.right + PAD;
     }
-    let branches: Vec<f64> = arms.iter().zip(&middles).filter(|(a, _)| a.is_branch).map(|(_, m)| *m).collect();
-    let centre = middle_of(&branches);
-    let needed = rule.map_or(0.0, |rule| centre + text_width(rule) / 2.0 + 8.0 + PAD);
-    Columns { middles, width: at.max(needed) }
+    if let Some(rule) = rule {
+        let half = text_width(rule) / 2.0 + 8.0;
+        // The rule stands below the branches, clear of the other arms, which come first.
+        let clear = middles_of(arms, &middles, false).last().map_or(0.0, |other| other + PAD);
+        let moved = (clear + half - middle_of(&middles_of(arms, &middles, true))).max(0.0);
+        middles.iter_mut().zip(arms).filter(|(_, arm)| arm.is_branch).for_each(|(middle, _)| *middle += moved);
+        at = (at + moved).max(middle_of(&middles_of(arms, &middles, true)) + half + PAD);
+    }
+    Columns { centre: middle_of(&middles), middles, width: at }
+}
+
+/// The middle lines of the branches, or of the other arms.
+fn middles_of(arms: &[Lane], middles: &[f64], of_branches: bool) -> Vec<f64> {
+    arms.iter().zip(middles).filter(|(arm, _)| arm.is_branch == of_branches).map(|(_, middle)| *middle).collect()
 }
 
 fn middle_of(all: &[f64]) -> f64 {
@@ -208,8 +224,8 @@ impl Drawing {
     }
 
     fn arms(&mut self, arms: &[Lane], join: Join, rule: Option<&str>, x: f64, y: f64, entered: &str) {
-        let Columns { middles, width } = columns(arms, rule);
-        let left = x - width / 2.0;
+        let Columns { middles, centre, .. } = columns(arms, rule);
+        let left = x - centre;
         let middles: Vec<f64> = middles.iter().map(|m| left + m).collect();
         let height = arms.iter().map(|arm| lane_size(arm).height).fold(LAYER, f64::max);
         let (fork, top) = (y + EDGE / 2.0, y + EDGE + TITLE);
@@ -223,7 +239,7 @@ impl Drawing {
             let end = self.steps(&arm.steps, middle, top, entered);
             self.line(middle, end, middle, bottom);
         }
-        let branches: Vec<f64> = arms.iter().zip(&middles).filter(|(a, _)| a.is_branch).map(|(_, m)| *m).collect();
+        let branches = middles_of(arms, &middles, true);
         let meet = bottom + EDGE / 2.0;
         let mut end = bottom;
         if let Some(rule) = rule {
@@ -237,7 +253,7 @@ impl Drawing {
             self.line(centre, meet, centre, bottom + EDGE);
             self.layer(rule, Look::Rule, centre, bottom + EDGE);
             end = bottom + EDGE + LAYER;
-            let others: Vec<f64> = arms.iter().zip(&middles).filter(|(a, _)| !a.is_branch).map(|(_, m)| *m).collect();
+            let others = middles_of(arms, &middles, false);
             for &other in &others {
                 self.line(other, bottom, other, end);
             }

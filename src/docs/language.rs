@@ -1,5 +1,7 @@
 //! Entries of what the language itself has by name, from its tables.
 
+use std::sync::LazyLock;
+
 use super::{Entry, Param, Part};
 use crate::syntax::FORMS;
 use crate::typing::Type;
@@ -151,7 +153,12 @@ pub fn train() -> Entry {
 }
 
 /// Every entry of the language: layers, functions, words, statements, `train` with all its options.
-pub fn all() -> Vec<Entry> {
+pub fn all() -> &'static [Entry] {
+    static ALL: LazyLock<Vec<Entry>> = LazyLock::new(collected);
+    &ALL
+}
+
+fn collected() -> Vec<Entry> {
     let mut all: Vec<Entry> = tables::LAYERS.iter().map(layer).collect();
     all.extend(tables::FUNCTIONS.iter().map(function));
     all.extend(tables::words().iter().map(|(name, w, doc)| word(name, *w, doc)));

@@ -105,18 +105,18 @@ impl Shelf {
             }
             names.extend(items);
         }
-        names.extend(language::all().into_iter().map(|entry| entry.name));
+        names.extend(language::all().iter().map(|entry| entry.name.clone()));
         names
     }
 }
 
 /// The entries of this name; those that say the same of several owners once.
-fn same(entries: Vec<Entry>, name: &str) -> Vec<Entry> {
+fn same(entries: &[Entry], name: &str) -> Vec<Entry> {
     let mut found: Vec<Entry> = Vec::new();
-    for entry in entries.into_iter().filter(|e| e.name == name) {
+    for entry in entries.iter().filter(|e| e.name == name) {
         let alike = |e: &Entry| e.signature == entry.signature && e.paragraphs == entry.paragraphs;
         if !found.iter().any(alike) {
-            found.push(entry);
+            found.push(entry.clone());
         }
     }
     found

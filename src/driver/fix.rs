@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Input, Session, check_with};
-use crate::diag::{Code, Failure, Fix, Problem, codes};
+use crate::diag::{Code, Failure, Fix, Problem};
 use crate::disk::{self, SystemDisk};
 use crate::source::{DiskLoader, LoadError, Loader, Source, Span};
 
@@ -103,10 +103,7 @@ impl MendedFile {
     /// Where the folder or the file does not take it; the old text is then still there.
     pub fn write(&self) -> Result<(), Failure> {
         let Some(path) = &self.path else { return Ok(()) };
-        let cannot = |e: std::io::Error| {
-            let message = format!("`{}` cannot be written: {e}", path.display());
-            Failure::new(codes::CANNOT_WRITE, message, "check the permissions of the file and its folder")
-        };
+        let cannot = |e: std::io::Error| Failure::unwritten(path, &e);
         // A link keeps pointing where it points: what it names is written.
         let path = path.canonicalize().map_err(cannot)?;
         let permissions = fs::metadata(&path).map_err(cannot)?.permissions();

@@ -12,6 +12,7 @@
 
 mod files;
 mod fix;
+mod library;
 mod memory;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
+pub use self::library::library_file;
 pub use self::memory::check_memory;
 use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::config::{self, Config};

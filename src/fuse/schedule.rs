@@ -25,7 +25,7 @@ pub(super) fn schedule(
     persistent: &Persistent,
     batch: usize,
 ) -> Plan {
-    let plan = Plan { batch, buffers: vec![], slots: BTreeMap::new(), kernels: vec![], arena: 0 };
+    let plan = Plan { batch, buffers: vec![], slots: BTreeMap::new(), kernels: vec![], arena: 0, plain: false };
     let names = graph.names();
     let mut schedule = Schedule {
         graph,

@@ -199,6 +199,8 @@ pub struct Plan {
     pub kernels: Vec<Kernel>,
     /// Floats of the arena.
     pub arena: usize,
+    /// Whether convolutions are done by their plain sums alone, for comparison with faster ways.
+    pub plain: bool,
 }
 
 impl Plan {

@@ -77,7 +77,7 @@ fn called(document: &Document, callee: &str) -> Option<Entry> {
     let module = document.analysis.program.modules.first()?;
     match module.scope.get(callee) {
         Some(import) => item_entry(document, import.item),
-        None => docs::all().into_iter().find(|entry| entry.name == callee),
+        None => docs::all().iter().find(|entry| entry.name == callee).cloned(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gen_lsp_types::{Position, Range, TextDocumentContentChangeEvent, Uri};
+use gen_lsp_types::{Location, Position, Range, TextDocumentContentChangeEvent, Uri};
 
 use super::names::{self, Occurrence};
 use crate::driver::{self, Analysis};
@@ -24,6 +24,8 @@ pub struct Document {
     pub analysis: Analysis,
     /// Every name in it.
     pub names: Vec<Occurrence>,
+    /// Where its lines begin: there are as many places to find in it as it has names.
+    lines: Vec<usize>,
     /// The files that it uses, and those that these use, there or not.
     uses: BTreeSet<PathBuf>,
 }
@@ -59,7 +61,8 @@ impl Document {
             true => Vec::new(),
             false => names::names(&analysis.program, 0, &analysis.session.sources),
         };
-        Document { path, version, text, analysis, names, uses: loader.asked.into_inner() }
+        let lines = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Document { path, version, text, analysis, names, lines, uses: loader.asked.into_inner() }
     }
 
     /// Whether what the compiler says of it may depend on a file.
@@ -72,9 +75,17 @@ impl Document {
         offset(&self.text, position)
     }
 
-    /// The range of a span of this text.
-    pub fn range(&self, span: Span) -> Range {
-        range(&self.text, span.range())
+    /// The position of a byte.
+    pub fn position(&self, at: usize) -> Position {
+        let at = self.text.floor_char_boundary(at);
+        let line = self.lines.partition_point(|start| *start <= at) - 1;
+        let character = self.text[self.lines[line]..at].encode_utf16().count() as u32;
+        Position { line: line as u32, character }
+    }
+
+    /// The range of some bytes.
+    pub fn range(&self, bytes: std::ops::Range<usize>) -> Range {
+        Range { start: self.position(bytes.start), end: self.position(bytes.end) }
     }
 
     /// The name at a byte.
@@ -83,29 +94,29 @@ impl Document {
         self.names.iter().find(holds).copied()
     }
 
-    /// Where a text of the program lies for the editor: this one, a file beside it, or a copy of a library's text.
-    pub fn uri_of(&self, source: SourceId, own: &Uri) -> Uri {
+    /// Where a span of any text of the program lies.
+    pub fn location(&self, own: &Uri, span: Span) -> Location {
+        let uri = self.uri_of(span.source, own);
+        if span.source == SourceId(0) {
+            return Location { uri, range: self.range(span.range()) };
+        }
+        let text = &self.analysis.session.sources.get(span.source).text;
+        let (start, end) = (position(text, span.start as usize), position(text, span.end as usize));
+        Location { uri, range: Range { start, end } }
+    }
+
+    /// Where a text of the program lies for the editor: this one, a file beside it, or the file that shows a text
+    /// of the library.
+    fn uri_of(&self, source: SourceId, own: &Uri) -> Uri {
         let text = self.analysis.session.sources.get(source);
         if source == SourceId(0) {
             return own.clone();
         }
         match (&self.path, text.beside) {
             (Some(path), true) => uri_of(&path.with_file_name(&text.name)),
-            (_, _) => uri_of(&library_file(&text.name, &text.text)),
+            (_, _) => uri_of(&driver::library_file(&text.name, &text.text)),
         }
     }
-}
-
-/// A copy of a library's text that an editor can show: in the folder of temporary files, written where it is not there.
-fn library_file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("sdc-{}", env!("CARGO_PKG_VERSION"))).join(name);
-    if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
-        return path;
-    }
-    // Where it cannot be written the editor shows nothing, and says so.
-    let _ = path.parent().map(std::fs::create_dir_all);
-    let _ = std::fs::write(&path, text);
-    path
 }
 
 /// The text after an edit.
@@ -140,17 +151,12 @@ pub fn offset(text: &str, position: Position) -> usize {
     start + line.len()
 }
 
-/// The position of a byte.
-pub fn position(text: &str, at: usize) -> Position {
+/// The position of a byte in a text that is not open.
+fn position(text: &str, at: usize) -> Position {
     let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-    let character = before[line_start..].chars().map(|c| c.len_utf16() as u32).sum();
+    let character = before[line_start..].encode_utf16().count() as u32;
     Position { line: before.matches('\n').count() as u32, character }
-}
-
-/// The range of some bytes.
-pub fn range(text: &str, bytes: std::ops::Range<usize>) -> Range {
-    Range { start: position(text, bytes.start), end: position(text, bytes.end) }
 }
 
 /// The file that a `file:` address names.

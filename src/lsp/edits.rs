@@ -1,14 +1,14 @@
 //! What changes a text, and what must know every place of a name: definition, references, rename, fixes, layout.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gen_lsp_types::{
     CodeAction, CodeActionKind, CodeActionResponse, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity,
     Location, Position, Range, TextEdit, Uri, WorkspaceEdit,
 };
 
-use super::document::{Document, position, range};
-use super::names::{self, Meaning, Occurrence, definition};
+use super::document::Document;
+use super::names::{self, Meaning, definition};
 use crate::diag::{Problem, Severity};
 use crate::source::{SourceId, Span};
 use crate::syntax;
@@ -16,46 +16,75 @@ use crate::syntax;
 /// Where the name at a byte is defined.
 pub fn define(document: &Document, uri: &Uri, at: usize) -> Option<Location> {
     let name = document.name_at(at)?;
-    definition(&document.analysis.program, name.meaning).map(|span| location(document, uri, span))
+    definition(&document.analysis.program, name.meaning).map(|span| document.location(uri, span))
 }
 
-/// Every place of the name at a byte, in this text and those that it uses.
-pub fn references(document: &Document, uri: &Uri, at: usize) -> Vec<Location> {
+/// Every place of the name at a byte: in this text, those that it uses, and the open ones that use them.
+pub fn references(open: &BTreeMap<String, Document>, document: &Document, uri: &Uri, at: usize) -> Vec<Location> {
     let Some(name) = document.name_at(at) else { return Vec::new() };
-    let all = everywhere(document, name.meaning);
-    all.into_iter().map(|o| location(document, uri, o.span)).collect()
+    let Some(home) = definition(&document.analysis.program, name.meaning) else { return Vec::new() };
+    everywhere(open, &document.location(uri, home))
 }
 
-fn everywhere(document: &Document, meaning: Meaning) -> Vec<Occurrence> {
-    let program = &document.analysis.program;
-    let own = (0..program.modules.len()).filter(|&m| !program.modules[m].library);
-    let all = own.flat_map(|m| names::names(program, m, &document.analysis.session.sources));
-    let same = |o: &Occurrence| match meaning {
-        Meaning::Language | Meaning::Key => false,
-        Meaning::Item(_) | Meaning::Param(..) | Meaning::Local(_) => o.meaning == meaning,
-    };
-    all.filter(same).collect()
+/// Every place of the name that is defined at `home`, in the open texts and those that they use, each once.
+fn everywhere(open: &BTreeMap<String, Document>, home: &Location) -> Vec<Location> {
+    let mut all: Vec<Location> = Vec::new();
+    for (uri, document) in open {
+        let (uri, program) = (Uri(uri.clone()), &document.analysis.program);
+        // A name stands in many places, and where it is defined takes a look at a text.
+        let mut known: Vec<(Meaning, bool)> = Vec::new();
+        let mut is_it = |meaning: Meaning| {
+            let found = known.iter().find(|(m, _)| *m == meaning).map(|(_, is_it)| *is_it);
+            found.unwrap_or_else(|| {
+                let span = definition(program, meaning);
+                let is_it = span.is_some_and(|span| document.location(&uri, span) == *home);
+                known.push((meaning, is_it));
+                is_it
+            })
+        };
+        for module in (0..program.modules.len()).filter(|&m| !program.modules[m].library) {
+            let names = names::names(program, module, &document.analysis.session.sources);
+            for name in names.into_iter().filter(|name| is_it(name.meaning)) {
+                let place = document.location(&uri, name.span);
+                if !all.contains(&place) {
+                    all.push(place);
+                }
+            }
+        }
+    }
+    all
 }
 
 /// The edit that gives a name another one; none where it is not the program's to change, or the new one is no name or
 /// means something already.
-pub fn rename(document: &Document, uri: &Uri, at: usize, new: &str) -> Option<WorkspaceEdit> {
+pub fn rename(
+    open: &BTreeMap<String, Document>,
+    document: &Document,
+    uri: &Uri,
+    at: usize,
+    new: &str,
+) -> Option<WorkspaceEdit> {
     let name = document.name_at(at)?;
     let program = &document.analysis.program;
     let home = definition(program, name.meaning)?;
     let is_word = new.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && new.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let taken = program.modules.iter().filter(|m| !m.library).any(|m| {
-        let text = &document.analysis.session.sources.get(m.source).text;
-        syntax::words(text).contains(new)
-    });
     let reserved = ["if", "else", "true", "false", "and", "or", "not"].contains(&new);
-    if program.is_library(home.source) || !is_word || reserved || taken {
+    if program.is_library(home.source) || !is_word || reserved {
+        return None;
+    }
+    let places = everywhere(open, &document.location(uri, home));
+    let concerned = open.iter().filter(|(uri, _)| places.iter().any(|place| place.uri.0 == **uri));
+    let taken = concerned.map(|(_, document)| document).any(|document| {
+        let sources = &document.analysis.session.sources;
+        let own = document.analysis.program.modules.iter().filter(|m| !m.library);
+        own.map(|m| &sources.get(m.source).text).any(|text| syntax::words(text).contains(new))
+    });
+    if taken {
         return None;
     }
     let mut changes: HashMap<Uri, Vec<TextEdit>> = HashMap::new();
-    for place in everywhere(document, name.meaning) {
-        let Location { uri, range } = location(document, uri, place.span);
+    for Location { uri, range } in places {
         changes.entry(uri).or_default().push(TextEdit { range, new_text: new.to_owned() });
     }
     Some(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() })
@@ -67,7 +96,7 @@ pub fn layout(document: &Document) -> Option<Vec<TextEdit>> {
     if laid == document.text {
         return Some(Vec::new());
     }
-    let whole = Range { start: Position { line: 0, character: 0 }, end: position(&document.text, document.text.len()) };
+    let whole = Range { start: Position { line: 0, character: 0 }, end: document.position(document.text.len()) };
     Some(vec![TextEdit { range: whole, new_text: laid }])
 }
 
@@ -87,7 +116,7 @@ pub fn actions(document: &Document, uri: &Uri, within: Range) -> Vec<CodeActionR
             (old, "") => format!("Remove `{old}`"),
             (old, new) => format!("Replace `{old}` with `{new}`"),
         };
-        let edit = TextEdit { range: document.range(fix.span), new_text: fix.text.clone() };
+        let edit = TextEdit { range: document.range(fix.span.range()), new_text: fix.text.clone() };
         actions.push(CodeActionResponse::CodeAction(CodeAction {
             title,
             kind: Some(CodeActionKind::QuickFix),
@@ -122,10 +151,10 @@ fn diagnostic(document: &Document, uri: &Uri, problem: &Problem) -> Diagnostic {
     }
     let related = problem.labels.iter().filter(|l| Some(l.span) != own && !l.text.is_empty());
     let related: Vec<_> = related
-        .map(|l| DiagnosticRelatedInformation { location: location(document, uri, l.span), message: l.text.clone() })
+        .map(|l| DiagnosticRelatedInformation { location: document.location(uri, l.span), message: l.text.clone() })
         .collect();
     Diagnostic {
-        range: document.range(own.unwrap_or(Span::new(SourceId(0), 0, 0))),
+        range: document.range(own.map_or(0..0, Span::range)),
         severity: Some(match problem.severity {
             Severity::Error => DiagnosticSeverity::Error,
             Severity::Warning => DiagnosticSeverity::Warning,
@@ -136,9 +165,4 @@ fn diagnostic(document: &Document, uri: &Uri, problem: &Problem) -> Diagnostic {
         related_information: (!related.is_empty()).then_some(related),
         ..Diagnostic::default()
     }
-}
-
-fn location(document: &Document, uri: &Uri, span: Span) -> Location {
-    let text = &document.analysis.session.sources.get(span.source).text;
-    Location { uri: document.uri_of(span.source, uri), range: range(text, span.range()) }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gen_lsp_types::{InlayHint, Label, Range};
 
-use super::document::{Document, position};
+use super::document::Document;
 use super::hover::{shape, short, span_of};
 use crate::net::{Shape, for_each_node};
 use crate::source::SourceId;
@@ -42,7 +42,7 @@ pub fn hints(document: &Document, within: Range) -> Vec<InlayHint> {
     let mut all: Vec<(usize, String)> = shown.chain(placed).filter(|(at, _)| (from..=to).contains(at)).collect();
     all.sort();
     let hint = |(at, text)| InlayHint {
-        position: position(&document.text, at),
+        position: document.position(at),
         label: Label::String(text),
         kind: None,
         text_edits: None,

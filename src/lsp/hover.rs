@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use gen_lsp_types::{Contents, Hover, MarkupContent, MarkupKind};
 
-use super::document::{Document, range};
+use super::document::Document;
 use super::names::Meaning;
+use crate::diag::grouped;
 use crate::docs::{self, Entry};
-use crate::net::{GroupKind, Network, Node, Residual, Shape, Site, for_each_node};
-use crate::resolve::{item_name, item_params};
+use crate::net::{Counts, GroupKind, Network, Node, Residual, Shape, Site, for_each_node};
+use crate::resolve::{ItemId, item_name, item_params};
 use crate::source::{SourceId, Span};
 use crate::syntax::context;
+use crate::syntax::tree::{ItemKind, ModelStmt, Name, NetSource};
 
 /// The most places of one call that are told apart.
 const SHOWN: usize = 3;
@@ -28,7 +30,7 @@ pub fn hover(document: &Document, at: usize) -> Option<Hover> {
         return None;
     }
     let contents = Contents::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: out });
-    Some(Hover { contents, range: Some(range(&document.text, place)) })
+    Some(Hover { contents, range: Some(document.range(place)) })
 }
 
 /// An entry of the documentation.
@@ -53,7 +55,7 @@ pub fn entry_text(entry: &Entry) -> String {
 }
 
 /// The documentation of an item of the program.
-pub fn item_entry(document: &Document, id: crate::resolve::ItemId) -> Option<Entry> {
+pub fn item_entry(document: &Document, id: ItemId) -> Option<Entry> {
     docs::item(document.analysis.program.item(id), "", &document.analysis.session.sources)
 }
 
@@ -65,6 +67,7 @@ fn meaning(document: &Document, meaning: Meaning, word: &str, out: &mut String) 
                 *out += &entry_text(&entry);
                 let name = item_name(&document.analysis.program.item(id).kind).map_or("", |n| n.text.as_str());
                 calls_of(document, name, out);
+                models_of(document, id, out);
             }
         }
         Meaning::Param(id, index) => {
@@ -86,8 +89,7 @@ fn meaning(document: &Document, meaning: Meaning, word: &str, out: &mut String) 
 }
 
 fn language(word: &str, out: &mut String) {
-    let entries: Vec<Entry> = docs::all().into_iter().filter(|e| e.name == word).collect();
-    entries.iter().take(SHOWN).for_each(|entry| *out += &entry_text(entry));
+    docs::all().iter().filter(|e| e.name == word).take(SHOWN).for_each(|entry| *out += &entry_text(entry));
 }
 
 /// What is built by the statement that begins at a byte.
@@ -99,6 +101,27 @@ fn built(document: &Document, at: usize, out: &mut String) {
         if !sites.is_empty() {
             let _ = writeln!(out, "\nin `{}`, {} of {} residuals:\n", network.name, sites.len(), network.residuals);
             few(&sites, |site| site_line(site, network), out);
+        }
+    }
+}
+
+/// What a model builds; of a family or block each model that is a call of it.
+fn models_of(document: &Document, id: ItemId, out: &mut String) {
+    let Some(module) = document.analysis.program.modules.first() else { return };
+    let means = |name: &Name| module.scope.get(&name.text).is_some_and(|import| import.item == id);
+    let models = module.file.items.iter().filter_map(|item| match &item.kind {
+        ItemKind::Model(model) => Some(model),
+        _ => None,
+    });
+    let is_of = |statement: &ModelStmt| match statement {
+        ModelStmt::Net { net: NetSource::Call(call), .. } => means(&call.callee),
+        _ => false,
+    };
+    for model in models.filter(|model| means(&model.name) || model.body.iter().any(is_of)) {
+        for network in document.analysis.networks.iter().filter(|network| network.name == model.name.text) {
+            let line = figures(network.input, network.output, network.counts());
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "\nmodel `{}`: {line}, {} residuals\n", network.name, network.residuals);
         }
     }
 }
@@ -137,13 +160,19 @@ fn few<T>(all: &[T], line: impl Fn(&T) -> String, out: &mut String) {
 }
 
 fn node_line(node: &Node, network: &Network) -> String {
-    let counts = node.counts();
-    let mut line = format!("`{}`: {} → {}", node.path(), node.input(), node.output());
-    if counts.parameters > 0 {
-        line += &format!(", {} parameters, {} multiply-adds", counts.parameters, counts.multiply_adds);
-    }
+    let mut line = format!("`{}`: {}", node.path(), figures(node.input(), node.output(), node.counts()));
     if let Node::Residual(residual) = node {
         line += &residual_text(residual, network);
+    }
+    line
+}
+
+/// The shapes that enter and leave, and what is in between.
+fn figures(input: Shape, output: Shape, counts: Counts) -> String {
+    let mut line = format!("{input} → {output}");
+    if counts.parameters > 0 {
+        let (parameters, multiply_adds) = (grouped(counts.parameters), grouped(counts.multiply_adds));
+        line += &format!(", {parameters} parameters, {multiply_adds} multiply-adds");
     }
     line
 }

@@ -11,7 +11,7 @@
 //! | `symbols` | outline, folding, colours |
 //!
 //! A request that panics is answered with an error and costs nothing else. Absence: the disk, but for files that a `use`
-//! names and copies of the library that an editor shows.
+//! names and those that show the library.
 
 mod complete;
 mod document;
@@ -162,13 +162,13 @@ impl Server {
             }),
             "textDocument/references" => self.at(params, |p: ReferenceParams| {
                 (p.text_document_position_params, |d: &Document, uri: &Uri, at: usize| {
-                    Some(edits::references(d, uri, at))
+                    Some(edits::references(&self.documents, d, uri, at))
                 })
             }),
             "textDocument/rename" => self.at(params, |p: RenameParams| {
                 let new = p.new_name;
                 (p.text_document_position_params, move |d: &Document, uri: &Uri, at: usize| {
-                    edits::rename(d, uri, at, &new)
+                    edits::rename(&self.documents, d, uri, at, &new)
                 })
             }),
             "textDocument/documentSymbol" => from_value(params).map(|p: DocumentSymbolParams| {

@@ -2,7 +2,7 @@
 
 use gen_lsp_types::{DocumentSymbol, FoldingRange, SemanticToken, SemanticTokens, SemanticTokensLegend, SymbolKind};
 
-use super::document::{Document, position};
+use super::document::Document;
 use super::names::Meaning;
 use crate::resolve::{item_name, item_params, item_signature};
 use crate::source::Span;
@@ -31,8 +31,8 @@ pub fn symbols(document: &Document) -> Vec<DocumentSymbol> {
         tags: None,
         #[allow(deprecated)] // a field of the protocol that must be given
         deprecated: None,
-        range: document.range(whole),
-        selection_range: document.range(own),
+        range: document.range(whole.range()),
+        selection_range: document.range(own.range()),
         children: Some(children),
     };
     let mut all = Vec::new();
@@ -61,7 +61,7 @@ pub fn symbols(document: &Document) -> Vec<DocumentSymbol> {
 
 /// What stands in brackets on several lines.
 pub fn folds(document: &Document) -> Vec<FoldingRange> {
-    let line = |at| position(&document.text, at).line;
+    let line = |at| document.position(at).line;
     let fold = |(open, close): (usize, usize)| FoldingRange {
         start_line: line(open),
         start_character: None,
@@ -92,7 +92,7 @@ pub fn tokens(document: &Document) -> SemanticTokens {
             Meaning::Key => (6, 0),
             Meaning::Language => (0, 1),
         };
-        let range = document.range(name.span);
+        let range = document.range(name.span.range());
         let delta_line = range.start.line - line;
         let from = if delta_line == 0 { character } else { 0 };
         data.push(SemanticToken {

@@ -59,19 +59,14 @@ pub fn write(snapshot: &Snapshot) -> Result<(), Failure> {
         // The failure itself is what counts; the remains may be unremovable for the same reason.
         let _ = std::fs::remove_file(&temporary);
     }
-    written.map_err(|e| cannot_write(path, &e))
+    written.map_err(|e| Failure::unwritten(path, &e))
 }
 
 pub fn remove(path: &Path) -> Result<(), Failure> {
-    std::fs::remove_file(path).map_err(|e| cannot_write(path, &e))
+    std::fs::remove_file(path).map_err(|e| Failure::unwritten(path, &e))
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("`{}` cannot be read: {error}", path.display());
     Failure::new(codes::CANNOT_READ, message, "check the permissions of the snapshot and its folder")
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    let message = format!("`{}` cannot be written: {error}", path.display());
-    Failure::new(codes::CANNOT_WRITE, message, "check the permissions of the snapshot and its folder")
 }

@@ -10,7 +10,6 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::failure::cannot_write;
 use crate::diag::Failure;
 
 /// What stands where TensorFlow puts the host's name.
@@ -36,7 +35,7 @@ impl Events {
             match File::create_new(&path) {
                 Ok(file) => break (file, path),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(e) => return Err(cannot_write(&path, &e)),
+                Err(e) => return Err(Failure::unwritten(&path, &e)),
             }
         };
         let mut events = Events { file, path };
@@ -62,7 +61,7 @@ impl Events {
 
     fn write(&mut self, events: &[Vec<u8>]) -> Result<(), Failure> {
         let records: Vec<u8> = events.iter().flat_map(|event| record(event)).collect();
-        self.file.write_all(&records).map_err(|e| cannot_write(&self.path, &e))
+        self.file.write_all(&records).map_err(|e| Failure::unwritten(&self.path, &e))
     }
 }
 

@@ -1,18 +1,6 @@
 //! The failures that more than one part of training has.
 
-use std::io;
-use std::path::Path;
-
 use crate::diag::{Failure, codes};
-
-/// A file or folder that cannot be written.
-pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        codes::CANNOT_WRITE,
-        format!("{} cannot be written: {error}", path.display()),
-        "make room or change permissions there, or name another place",
-    )
-}
 
 /// A loss or gradient that is NaN or infinite in step number `step`, from 1, first in what `place` names.
 pub(super) fn diverged(step: u64, epoch: usize, rate: f64, place: Option<&str>) -> Failure {

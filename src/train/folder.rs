@@ -4,7 +4,6 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::failure::cannot_write;
 use super::{Checkpoints, Metrics};
 use crate::diag::{Failure, codes};
 
@@ -45,7 +44,7 @@ impl RunFolder {
     /// # Errors
     /// Where no folder can be made there.
     pub fn numbered_in(runs: &Path, name: &str) -> Result<Self, Failure> {
-        fs::create_dir_all(runs).map_err(|e| cannot_write(runs, &e))?;
+        fs::create_dir_all(runs).map_err(|e| Failure::unwritten(runs, &e))?;
         let mut number = 1u64;
         loop {
             let path = runs.join(format!("{name}-{number}"));
@@ -53,7 +52,7 @@ impl RunFolder {
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { path }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(e) => return Err(cannot_write(&path, &e)),
+                Err(e) => return Err(Failure::unwritten(&path, &e)),
             }
         }
     }
@@ -64,7 +63,7 @@ impl RunFolder {
     /// Where it is there already, or cannot be made.
     pub fn named(path: &Path) -> Result<Self, Failure> {
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|e| cannot_write(parent, &e))?;
+            fs::create_dir_all(parent).map_err(|e| Failure::unwritten(parent, &e))?;
         }
         match fs::create_dir(path) {
             Ok(()) => Ok(RunFolder { path: path.to_owned() }),
@@ -73,8 +72,13 @@ impl RunFolder {
                 format!("{} is there already, and a run never writes into another's folder", path.display()),
                 "name a new folder with --out, or remove that one",
             )),
-            Err(e) => Err(cannot_write(path, &e)),
+            Err(e) => Err(Failure::unwritten(path, &e)),
         }
+    }
+
+    /// Whether a folder is that of a run.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(RunFolder::PROGRAM).is_file() && path.join(RunFolder::CHECKPOINTS).is_dir()
     }
 
     /// The folder of a run that was made before.
@@ -104,7 +108,7 @@ impl RunFolder {
     pub fn lock(&self) -> Result<Lock, Failure> {
         let path = self.path.join(Self::LOCK);
         let open = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = open.map_err(|e| cannot_write(&path, &e))?;
+        let file = open.map_err(|e| Failure::unwritten(&path, &e))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Failure::new(
@@ -112,7 +116,7 @@ impl RunFolder {
                 format!("another process is training in {}", self.path.display()),
                 "wait for it or stop it; `sdc runs` shows what runs",
             )),
-            Err(TryLockError::Error(e)) => Err(cannot_write(&path, &e)),
+            Err(TryLockError::Error(e)) => Err(Failure::unwritten(&path, &e)),
         }
     }
 

@@ -17,7 +17,6 @@ mod trainer;
 pub use checkpoint::{Checkpoint, Checkpoints, Entry, Found, Progress, Record, save, states};
 pub use evaluate::{Assessment, Evaluation, assess, classify, evaluate, largest, share};
 pub use events::Events;
-pub use failure::cannot_write;
 pub use folder::{Lock, RunFolder};
 pub use init::{initial, initialise};
 pub use metrics::{EpochMetrics, Metrics};

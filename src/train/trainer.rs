@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::average::{averaged, start_averages};
 use super::checkpoint::{Checkpoint, Checkpoints, Progress, Record};
-use super::failure::{cannot_write, diverged, not_finite};
+use super::failure::{diverged, not_finite};
 use super::{EpochMetrics, RunFolder, evaluate, initialise};
 use crate::data::{Batch, Feed, Splits};
 use crate::device::Engine;
@@ -173,7 +173,7 @@ impl<'a> Trainer<'a> {
 
     fn run_to_its_end(&mut self, folder: &RunFolder, observer: &mut dyn Observer) -> Result<Ended, Failure> {
         let program = folder.program();
-        replace_text(self.disk, &program, self.job.program).map_err(|e| cannot_write(&program, &e))?;
+        replace_text(self.disk, &program, self.job.program).map_err(|e| Failure::unwritten(&program, &e))?;
         let mut files = Files { metrics: folder.metrics(), checkpoints: folder.checkpoints() };
         observer.turns_to(Work::Saving);
         self.checkpoint(&mut files)?;
@@ -283,7 +283,7 @@ impl<'a> Trainer<'a> {
         let Job { network, .. } = self.job;
         let Progress { step, images, metrics, .. } = &self.progress;
         let text = metrics.to_string();
-        replace_text(self.disk, &files.metrics, &text).map_err(|e| cannot_write(&files.metrics, &e))?;
+        replace_text(self.disk, &files.metrics, &text).map_err(|e| Failure::unwritten(&files.metrics, &e))?;
         if *images == 0 && metrics.best().is_some_and(|best| best.step == *step) {
             files.checkpoints.save_best(self.disk, self.engine, network, &self.record())?;
         }

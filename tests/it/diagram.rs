@@ -25,7 +25,7 @@ fn blocks_that_differ_in_numbers_are_one() {
     let text = diagram(PYRAMID).mermaid();
     assert!(text.contains("subgraph f2[\"group[0]\"]"), "{text}");
     assert!(text.contains("pyramid_basic ×18"), "{text}");
-    assert!(text.contains("shakedrop l=1…18 p=0.991…0.833"), "{text}");
+    assert!(text.contains("shakedrop l=1…18 p_l=0.991…0.833"), "{text}");
     assert!(text.lines().count() < 180, "{text}");
     insta::assert_snapshot!("pyramidnet_mermaid", text);
 }
@@ -52,4 +52,20 @@ fn every_format_is_well_formed() {
         let json = serde_json::to_value(&diagram).expect("it is JSON");
         assert!(json["steps"].as_array().is_some_and(|s| s.len() >= 3), "{name}");
     }
+}
+
+#[test]
+fn a_picture_holds_what_happens_and_nothing_else() {
+    let text = "use std.resnet.{basic}
+use std.wrn.{wrn}
+model Same { input image[16, 8, 8]; net { basic(16); basic(16) } }
+";
+    // The shortcut's block does nothing where the shape stays.
+    let svg = diagram(text).svg();
+    assert!(svg.contains(">basic  ×2<") && !svg.contains(">pad<"), "{svg}");
+    // The shape that leaves stands below, as that which enters stands above.
+    assert_eq!(svg.matches(">16 x 8 x 8<").count(), 2, "{svg}");
+    let wide = diagram("use std.wrn.{wrn}\nmodel M { input image[3, 32, 32]; net wrn(16, 4, 10) }\n").svg();
+    assert!(wide.contains(">conv3x3(64)<") && !wide.contains("init"), "{wide}");
+    assert!(wide.contains("M: 2,748,890 parameters"), "{wide}");
 }

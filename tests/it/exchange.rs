@@ -234,16 +234,21 @@ fn what_does_not_fit_is_told_as_a_whole() {
         failure.message.replace(&folder.display().to_string(), "")
     };
     let told = refused("");
-    assert!(told.contains("20 find no place in the network: bn1.bias, ") && told.contains(", and 14 more"), "{told}");
-    assert!(told.contains("19 get no values: group[1]"), "{told}");
+    assert!(
+        told.contains("20 tensors find no place in the network: bn1.bias, ") && told.contains(", and 14 more"),
+        "{told}"
+    );
+    assert!(told.contains("parameters get no values: group[1]"), "{told}");
     let told = refused(MAP);
-    assert!(told.contains("1 of the map name nothing: line 3: bn1.{x} = _"), "{told}");
+    assert!(told.contains("1 line of the map names nothing: line 3: bn1.{x} = _"), "{told}");
     let told = refused("fc = linear[0]\nlast = linear[0]\nconv1 = stem.convolution[0]");
     assert!(told.contains("fc.weight is [3, 4], linear[0].weight [10, 4]"), "{told}");
     assert!(told.contains("conv1.weight (there is no stem.convolution[0].weight)"), "{told}");
     let told = refused("layer1.{b}.conv1 = group[1].plain[0].branch[0].conv[0]");
     assert!(
-        told.contains("get values twice: group[1].plain[0].branch[0].conv[0].weight by layer1.0.conv1.weight"),
+        told.contains(
+            "1 parameter gets values twice: group[1].plain[0].branch[0].conv[0].weight by layer1.0.conv1.weight"
+        ),
         "{told}"
     );
     std::fs::write(folder.join("theirs.safetensors"), "nothing of the kind").expect("writable");

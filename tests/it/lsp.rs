@@ -183,11 +183,25 @@ fn a_session_with_a_pyramidnet() {
     let hover = client.at("textDocument/hover", "momentum", 0, json!({}));
     assert!(markdown(&hover).contains("an option of"), "{hover}");
 
+    for (name, behind) in [("Pyramid(alpha", 1), ("pyramidnet(depth", 3)] {
+        let hover = client.at("textDocument/hover", name, behind, json!({}));
+        let text = markdown(&hover);
+        assert!(text.contains("model `Pyramid`: 3 x 32 x 32 → 10 x 1 x 1, "), "{text}");
+        assert!(text.contains(" multiply-adds, 9 residuals"), "{text}");
+    }
+
     // Names: in this file, and in the library.
     let place = client.at("textDocument/definition", "block: pair", 8, json!({}));
     assert_eq!(place["range"]["start"], position(PROGRAM, PROGRAM.find("pair(width").expect("there")));
     let place = client.at("textDocument/definition", "linear_decay(l", 0, json!({}));
-    assert!(place["uri"].as_str().expect("an address").ends_with("std/regularizers.sd"), "{place}");
+    let uri = place["uri"].as_str().expect("an address");
+    assert!(uri.ends_with("std/regularizers.sd"), "{place}");
+    // A file that every editor can open, the same each time, and not to be written.
+    let file = std::path::Path::new(uri.strip_prefix("file://").expect("a file"));
+    assert_eq!(std::fs::read_to_string(file).expect("readable"), include_str!("../../stdlib/regularizers.sd"));
+    assert!(std::fs::metadata(file).expect("it is there").permissions().readonly());
+    let again = client.at("textDocument/definition", "shakedrop(p", 0, json!({}));
+    assert_eq!(again["uri"], place["uri"]);
     let all =
         client.at("textDocument/references", "width: int", 0, json!({ "context": { "includeDeclaration": true } }));
     assert_eq!(all.as_array().expect("a list").len(), 4);
@@ -308,6 +322,19 @@ fn an_edit_of_a_used_file_rechecks_the_files_that_use_it() {
     set(&mut client, "top.sd", top);
     set(&mut client, "between.sd", between);
     set(&mut client, "base.sd", base);
+    // A name is one in all of them, from wherever it is asked.
+    for (name, line, character) in [("base.sd", 0, 7), ("between.sd", 0, 16), ("between.sd", 1, 27)] {
+        let place = json!({
+            "textDocument": { "uri": uri(name) }, "position": { "line": line, "character": character },
+            "context": { "includeDeclaration": true }, "newName": "broad",
+        });
+        let all = client.ask("textDocument/references", place.clone());
+        let count = |file: &str| all.as_array().expect("a list").iter().filter(|l| l["uri"] == uri(file)).count();
+        assert_eq!([count("base.sd"), count("between.sd"), count("top.sd")], [1, 3, 0], "{name}: {all}");
+        let edit = client.ask("textDocument/rename", place);
+        let count = |file: &str| edit["changes"][uri(file)].as_array().expect("edits").len();
+        assert_eq!([count("base.sd"), count("between.sd")], [1, 3], "{name}: {edit}");
+    }
     let wrong = |client: &Client, name: &str| client.told[&uri(name)].as_array().expect("a list").len();
     assert_eq!([wrong(&client, "top.sd"), wrong(&client, "between.sd")], [0, 0]);
     // A name that two files above needs: neither of them was edited, both are told.

@@ -17,6 +17,7 @@ mod draws;
 mod elaborate;
 mod exchange;
 mod explain;
+mod fetch;
 mod fmt;
 mod fuzz;
 mod gpu;

@@ -42,7 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("exchange", &["diag", "net", "graph", "data", "device", "train"]),
     // rim
     ("driver", BELOW_DRIVER),
-    ("diagram", &["net"]),
+    ("diagram", &["diag", "net"]),
     ("plot", &["train"]),
     ("lsp", &["source", "diag", "syntax", "stdlib", "resolve", "typing", "docs", "net", "driver"]),
     ("snapshot", &["diag", "driver"]),

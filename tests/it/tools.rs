@@ -29,6 +29,11 @@ fn programs_are_laid_out_in_place() {
     assert_eq!(read(folder.join("b.sd")), "const b =");
     assert_eq!(sdc(folder, &["fmt", "--check", "inner"]).0, Some(0));
     assert_eq!(sdc(folder, &["fmt", "nothing-here"]).0, Some(1));
+    // What a run keeps belongs to its checkpoints: laid out, it would not be resumed.
+    std::fs::create_dir_all(folder.join("inner/runs/A-1/checkpoints")).expect("writable");
+    std::fs::write(folder.join("inner/runs/A-1/program.sd"), "const   a=1").expect("writable");
+    assert_eq!(sdc(folder, &["fmt", "inner"]), (Some(0), String::new()));
+    assert_eq!(read(folder.join("inner/runs/A-1/program.sd")), "const   a=1");
     assert_eq!(sdc(folder, &["fmt"]).0, Some(2));
 }
 
@@ -95,4 +100,30 @@ fn assertions_hold_a_program_to_what_it_says() {
     assert_eq!(sdc(folder, &["summary", "m.sd", "--set", "model.width=5"]).0, Some(0));
     let (code, resolved) = sdc(folder, &["config", "m.sd", "--set", "model.width=5"]);
     assert!(code == Some(0) && !resolved.contains("assert"), "{resolved}");
+}
+
+#[test]
+fn what_cannot_be_written_is_told_in_one_way() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let folder = folder.path();
+    std::fs::write(folder.join("file"), "").expect("writable");
+    std::fs::write(folder.join("m.sd"), "model M { input image[3, 8, 8]; net { conv3x3(4) } }\n").expect("writable");
+    for args in [
+        &["build", "m.sd", "--target", "wgsl", "--out", "file/place"][..],
+        &["doc", "m.sd", "-o", "file/place"],
+        &["graph", "m.sd", "-o", "file/place"],
+        &["man", "file/place"],
+        &["new", "file/place"],
+    ] {
+        let (code, told) = sdc(folder, args);
+        assert_eq!(code, Some(1), "{args:?}: {told}");
+        assert!(told.contains("SD0902: file/place cannot be written: Not a directory"), "{args:?}: {told}");
+        assert!(told.contains("help: a file stands where a folder is needed: name another place"), "{args:?}: {told}");
+        assert!(told.contains("more: sdc explain SD0902"), "{args:?}: {told}");
+    }
+    let (_, told) = sdc(folder, &["graph", "m.sd", "-o", "nowhere/m.svg"]);
+    assert!(told.contains("help: make the folder first, or name another place"), "{told}");
+    assert!(sdc(folder, &["new", "mine"]).0 == Some(0) && folder.join("mine/mine.sd").exists());
+    let (_, told) = sdc(folder, &["new", "mine"]);
+    assert!(told.contains("nothing that is there is written over"), "{told}");
 }

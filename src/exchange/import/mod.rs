@@ -17,7 +17,7 @@ use safetensors::{Dtype, SafeTensors};
 pub use self::names::Names;
 use self::names::{COUNTER, Line, Meaning, read, translated, written};
 use crate::device::State;
-use crate::diag::{Failure, codes};
+use crate::diag::{Failure, codes, counted};
 use crate::net::{self, Network, Parameter};
 use crate::train::Checkpoint;
 
@@ -90,6 +90,8 @@ struct Import {
     left_out: usize,
     /// The numbers of the lines that named something.
     used: BTreeSet<usize>,
+    /// Parameters whose tensor has another shape.
+    unfit: BTreeSet<String>,
     no_place: Vec<String>,
     twice: Vec<String>,
     shapes: Vec<String>,
@@ -104,6 +106,7 @@ impl Import {
             values: BTreeMap::new(),
             left_out: 0,
             used: BTreeSet::new(),
+            unfit: BTreeSet::new(),
             no_place: vec![],
             twice: vec![],
             shapes: vec![],
@@ -131,7 +134,10 @@ impl Import {
         };
         if plain(tensor.shape()) != plain(&parameter.dims) {
             let (theirs, dims) = (tensor.shape(), &parameter.dims);
-            return self.shapes.push(format!("{name} is {theirs:?}, {ours} {dims:?}"));
+            let whose = if ours == name { "here".to_owned() } else { ours.clone() };
+            self.shapes.push(format!("{name} is {theirs:?}, {whose} {dims:?}"));
+            self.unfit.insert(ours);
+            return;
         }
         let Some(values) = floats(tensor) else {
             return self.numbers.push(format!("{name} holds {:?}", tensor.dtype()));
@@ -190,17 +196,18 @@ impl Import {
                 }
             }
         }
-        let without = |p: &&Parameter| !self.values.contains_key(p.path.as_str()) && !drawn.contains(&p.path);
+        let known = |name: &str| self.values.contains_key(name) || self.unfit.contains(name);
+        let without = |p: &&Parameter| !known(p.path.as_str()) && !drawn.contains(&p.path);
         let empty: Vec<String> = self.parameters.values().filter(without).map(|p| p.path.to_string()).collect();
         let idle = names.lines.iter().filter(|line| !self.used.contains(&line.number));
         let idle: Vec<String> = idle.map(|line| format!("line {}: {}", line.number, line.text)).collect();
         let wrong: String = [
-            told("find no place in the network", &self.no_place),
-            told("get no values", &empty),
-            told("have another shape", &self.shapes),
-            told("get values twice", &self.twice),
-            told("hold what is no number here", &self.numbers),
-            told("of the map name nothing", &idle),
+            told(["tensor finds", "tensors find"], "no place in the network", &self.no_place),
+            told(["parameter gets", "parameters get"], "no values", &empty),
+            told(["tensor has", "tensors have"], "another shape", &self.shapes),
+            told(["parameter gets", "parameters get"], "values twice", &self.twice),
+            told(["tensor holds", "tensors hold"], "what is no number here", &self.numbers),
+            told(["line of the map names", "lines of the map name"], "nothing", &idle),
         ]
         .concat();
         if !wrong.is_empty() {
@@ -219,14 +226,14 @@ impl Import {
 }
 
 /// A line on what is wrong, with the first names; nothing where nothing is.
-fn told(what: &str, names: &[String]) -> String {
+fn told([one, many]: [&str; 2], what: &str, names: &[String]) -> String {
     if names.is_empty() {
         return String::new();
     }
     let more = names.len().saturating_sub(TOLD);
     let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
     let first = names[..names.len() - more].join(", ");
-    format!("\n    {} {what}: {first}{rest}", names.len())
+    format!("\n    {} {what}: {first}{rest}", counted(names.len(), one, many))
 }
 
 /// A tensor's numbers; none where they are no floats of a common kind.

@@ -13,7 +13,6 @@ use crate::device::Engine;
 use crate::diag::{Failure, codes};
 use crate::disk::{Disk, PARTIAL};
 use crate::net::Network;
-use crate::train::failure::cannot_write;
 
 /// How many of the newest checkpoints are kept.
 const GENERATIONS: usize = 2;
@@ -102,14 +101,14 @@ impl Checkpoints {
         network: &Network,
         record: &Record,
     ) -> Result<(), Failure> {
-        fs::create_dir_all(&self.folder).map_err(|e| cannot_write(&self.folder, &e))?;
+        fs::create_dir_all(&self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
         let step = record.progress.step;
         let path = self.after(step);
         self.whole.remove(&step);
         save(disk, &path, engine, network, record)?;
         Checkpoint::read(&path, network)?;
         self.whole.insert(step, true);
-        self.clear(disk).and_then(|()| self.rotate(disk, network)).map_err(|e| cannot_write(&self.folder, &e))
+        self.clear(disk).and_then(|()| self.rotate(disk, network)).map_err(|e| Failure::unwritten(&self.folder, &e))
     }
 
     /// Writes the checkpoint of the best epoch so far.
@@ -123,7 +122,7 @@ impl Checkpoints {
         network: &Network,
         record: &Record,
     ) -> Result<(), Failure> {
-        fs::create_dir_all(&self.folder).map_err(|e| cannot_write(&self.folder, &e))?;
+        fs::create_dir_all(&self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
         save(disk, &self.best(), engine, network, record)
     }
 

@@ -13,7 +13,7 @@ use crate::disk::{Disk, DiskFile, replace};
 use crate::net::Network;
 use crate::net::recipe::Memory;
 use crate::num::draw::DRAW_FORMAT;
-use crate::train::failure::{cannot_write, not_finite};
+use crate::train::failure::not_finite;
 
 /// Large writes are few system calls.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -32,7 +32,7 @@ pub fn save(
     let entries = states(network, &kept(engine, network));
     let header = header(&entries, record);
     replace(disk, path, |file| write(file, engine, &entries, &header)).map_err(|unwritten| match unwritten {
-        Unwritten::Disk(error) => cannot_write(path, &error),
+        Unwritten::Disk(error) => Failure::unwritten(path, &error),
         Unwritten::NotFinite(name) => not_finite(record.progress.step, &name),
     })
 }

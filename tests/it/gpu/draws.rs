@@ -49,7 +49,7 @@ fn plan(draw: Draw) -> Plan {
     let buffers = vec![Buffer { name: "draws".into(), size, lifetime: Lifetime::Step, offset: 0 }];
     let kernels = vec![Kernel { when: When::Always, body: Body::Map(map.finish()) }];
     let slots = [(Slot::Logits, BufferId(0))].into();
-    Plan { batch: BATCH, buffers, slots, kernels, arena: size.len(BATCH) }
+    Plan { batch: BATCH, buffers, slots, kernels, arena: size.len(BATCH), plain: false }
 }
 
 /// Where the draws of the images lie.

@@ -105,7 +105,7 @@ impl Ready {
     /// `code` is asked for the functions of the prologues and of the epilogue, in the order of `Kernel::maps`.
     pub(super) fn new(contraction: &Contraction, plan: &Plan, code: &mut dyn FnMut() -> MapFn) -> Self {
         let sizes = contraction.sizes;
-        let suits = winograd::suits(&sizes);
+        let suits = !plan.plain && winograd::suits(&sizes);
         let offset = |id: BufferId| plan.buffer(id).offset;
         let mut source = |operand: &Operand, (channels, height, width)| {
             let origin = match operand {

@@ -28,7 +28,14 @@ fn plan(sizes: Sizes, passes: &[&dyn Fn([BufferId; BUFFERS]) -> Pass]) -> Plan {
         let contraction = Contraction { name: "test".into(), sizes, pass, epilogue: None };
         Kernel { when: When::Always, body: Body::Contraction(contraction) }
     });
-    Plan { batch: BATCH, kernels: kernels.collect(), buffers: buffers.into(), slots: Default::default(), arena }
+    Plan {
+        batch: BATCH,
+        kernels: kernels.collect(),
+        buffers: buffers.into(),
+        slots: Default::default(),
+        arena,
+        plain: false,
+    }
 }
 
 fn forward([x, weight, y, ..]: [BufferId; BUFFERS]) -> Pass {
