@@ -95,7 +95,7 @@ fn each_plan(plans: &Plans, print: &dyn Fn(&Plan) -> String) -> String {
 }
 
 fn functions(plan: &Plan) -> String {
-    let target = cpu::target().frontend_config();
+    let target = cpu::map_target();
     let mut out = String::new();
     let places = clif::Places { buffers: &plan.buffers, params: &plan.params() };
     for map in plan.kernels.iter().flat_map(Kernel::maps) {

@@ -4,3 +4,4 @@ pub mod abi;
 mod cephes;
 pub mod clif;
 pub mod gpu;
+pub mod wide;

@@ -126,6 +126,14 @@ impl Map {
         &self.exprs[value.index()]
     }
 
+    /// A value that is above zero where `value` is: max(0, x) is where x is.
+    pub fn sign_of(&self, value: Value) -> Value {
+        match self.expr(value) {
+            Expr::Binary(Binary::Max, zero, x) if matches!(self.expr(*zero), Expr::Const(0.0)) => *x,
+            _ => value,
+        }
+    }
+
     /// For each expression the axes along which it varies.
     pub fn axes(&self) -> Vec<Axes> {
         let mut all: Vec<Axes> = Vec::with_capacity(self.exprs.len());

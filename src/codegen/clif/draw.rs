@@ -8,10 +8,7 @@ use super::emit::{Emitter, QUARTERS};
 use crate::kernel::{Distribution, Domain, Draw, padded};
 use crate::net::Level;
 use crate::num::draw::Stream;
-
-const MULTIPLIERS: [i64; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// As 32-bit numbers with a sign, as Cranelift takes them.
-const WEYL: [i64; 2] = [0x9E37_79B9_u32 as i32 as i64, 0xBB67_AE85_u32 as i32 as i64];
+use crate::num::philox::{MULTIPLIERS, ROUNDS, WEYL};
 
 /// How a vector's lanes lie in its bytes where it is taken for a vector of other lanes: the first at the lowest.
 fn lanes_in_order() -> MemFlagsData {
@@ -53,11 +50,6 @@ impl Emitter<'_, '_> {
 
     fn words(&mut self, draw: &Draw, quarter: usize) -> ir::Value {
         let stream = draw.stream;
-        let (channels, pixels, width) = match self.map.domain {
-            Domain::Feature { channels, height, width } => (padded(channels) as i64, (height * width) as i64, width),
-            Domain::Channel { channels } | Domain::Image { channels } => (padded(channels) as i64, 1, 1),
-            Domain::Flat { .. } => (0, 0, 0),
-        };
         match draw.level {
             Level::Batch => {
                 let zero = self.b.ins().iconst(types::I64, 0);
@@ -71,19 +63,45 @@ impl Emitter<'_, '_> {
                 }
                 let mut place = self.n;
                 if draw.level == Level::Pixel {
-                    let image = self.times(self.n, pixels);
-                    let row = self.times(self.h, width as i64);
+                    let (height, width) = self.plane_size();
+                    let image = self.times(self.n, height * width);
+                    let row = self.times(self.h, width);
                     let pixel = self.b.ins().iadd(row, self.w);
                     place = self.b.ins().iadd(image, pixel);
                 }
-                let before = self.times(place, channels / 4);
-                let block = self.b.ins().ishl_imm_s(self.block, 2);
-                let counter = self.b.ins().iadd(before, block);
+                let counter = self.counter(place);
                 let words = self.block_of_words(stream, counter);
                 self.drawn.push((stream, draw.level, words));
                 words[quarter]
             }
         }
+    }
+
+    /// The height and width of a plane.
+    fn plane_size(&self) -> (i64, i64) {
+        match self.map.domain {
+            Domain::Feature { height, width, .. } => (height as i64, width as i64),
+            Domain::Channel { .. } | Domain::Image { .. } | Domain::Flat { .. } => (1, 1),
+        }
+    }
+
+    /// Counters from one pixel's words to the next one's: four channels have one.
+    pub(super) fn counters_a_pixel(&self) -> i64 {
+        padded(self.map.domain.channels()) as i64 / 4
+    }
+
+    /// The first counter of the current block at a place: a pixel's number among those of the batch.
+    fn counter(&mut self, place: ir::Value) -> ir::Value {
+        let before = self.times(place, self.counters_a_pixel());
+        let block = self.b.ins().ishl_imm_s(self.block, 2);
+        self.b.ins().iadd(before, block)
+    }
+
+    /// The counter of the first words that the current plane draws pixel by pixel.
+    pub(super) fn first_counter(&mut self) -> ir::Value {
+        let (height, width) = self.plane_size();
+        let place = self.times(self.n, height * width);
+        self.counter(place)
     }
 
     /// The words of four counters from `counter`, which are those of a block's quarters: four calls side by side, a lane a
@@ -102,9 +120,9 @@ impl Emitter<'_, '_> {
             self.spread(std::mem::offset_of!(StepContext, seed_low)),
             self.spread(std::mem::offset_of!(StepContext, seed_high)),
         ];
-        let multipliers = MULTIPLIERS.map(|m| self.int_constant(m as u32));
-        let weyl = WEYL.map(|w| self.int_constant(w as u32));
-        for round in 0..10 {
+        let multipliers = MULTIPLIERS.map(|multiplier| self.int_constant(multiplier));
+        let weyl = WEYL.map(|weyl| self.int_constant(weyl));
+        for round in 0..ROUNDS {
             if round > 0 {
                 key = [0, 1].map(|i| self.b.ins().iadd(key[i], weyl[i]));
             }
@@ -127,7 +145,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A field of the step's context in all lanes.
-    fn spread(&mut self, offset: usize) -> ir::Value {
+    pub(super) fn spread(&mut self, offset: usize) -> ir::Value {
         let field = self.field(types::I32, offset);
         self.b.ins().splat(types::I32X4, field)
     }
@@ -167,13 +185,14 @@ impl Emitter<'_, '_> {
             self.field(types::I32, std::mem::offset_of!(StepContext, seed_low)),
             self.field(types::I32, std::mem::offset_of!(StepContext, seed_high)),
         ];
-        for round in 0..10 {
+        for round in 0..ROUNDS {
             if round > 0 {
-                key = [0, 1].map(|i| self.b.ins().iadd_imm_s(key[i], WEYL[i]));
+                // Cranelift takes 32 bits for a number with a sign.
+                key = [0, 1].map(|i| self.b.ins().iadd_imm_s(key[i], i64::from(WEYL[i] as i32)));
             }
             let [(high0, low0), (high1, low1)] = [(c[0], MULTIPLIERS[0]), (c[2], MULTIPLIERS[1])].map(|(x, by)| {
                 let wide = self.b.ins().uextend(types::I64, x);
-                let product = self.times(wide, by);
+                let product = self.times(wide, i64::from(by));
                 let high = self.b.ins().ushr_imm_s(product, 32);
                 (self.b.ins().ireduce(types::I32, high), self.b.ins().ireduce(types::I32, product))
             });

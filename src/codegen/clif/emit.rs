@@ -1,11 +1,12 @@
 //! Values of expressions as vectors of four lanes.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{self, Block, InstBuilder, MemFlagsData, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, types};
 use cranelift_frontend::FunctionBuilder;
 
 use super::super::abi::StepContext;
-use super::Places;
+use super::Body;
+use crate::codegen::wide::{Routine, Set};
 use crate::kernel::{
     Axes, Axis, BLOCK, Binary, Buffer, BufferId, Domain, Expr, Map, Param, Place, Size, Target, Unary, Value, blocks,
 };
@@ -27,9 +28,12 @@ pub(super) struct Emitter<'a, 'f> {
     buffers: &'a [Buffer],
     params: &'a [Param],
     pub(super) context: ir::Value,
+    /// The processor's vectors where they are wider, and what they make of this function so far.
+    pub(super) set: Option<Set>,
+    pub(super) routines: &'a mut Vec<Routine>,
     /// The tile's row of the current point.
-    tile: ir::Value,
-    tile_row: ir::Value,
+    pub(super) tile: ir::Value,
+    pub(super) tile_row: ir::Value,
     pub(super) n: ir::Value,
     pub(super) block: ir::Value,
     pub(super) h: ir::Value,
@@ -49,7 +53,8 @@ pub(super) struct Emitter<'a, 'f> {
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
-    pub(super) fn new(b: &'a mut FunctionBuilder<'f>, map: &'a Map, places: Places<'a>, entry: Block) -> Self {
+    pub(super) fn new(b: &'a mut FunctionBuilder<'f>, map: &'a Map, body: &'a mut Body<'_>) -> Self {
+        let Body { places, wide, entry, ref mut routines } = *body;
         let [context, n, block, tile, tile_row] =
             b.block_params(entry).try_into().expect("the signature has five parameters");
         let flags = MemFlagsData::trusted().with_readonly();
@@ -63,6 +68,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
             buffers: places.buffers,
             params: places.params,
             context,
+            set: wide,
+            routines,
             tile,
             tile_row,
             n,
@@ -163,7 +170,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             }
             Expr::Select { cond, then, otherwise } => {
                 let or_zero = self.is_zero(*otherwise);
-                let (cond, then) = (self.value(self.sign_of(*cond), quarter), self.value(*then, quarter));
+                let (cond, then) = (self.value(map.sign_of(*cond), quarter), self.value(*then, quarter));
                 let otherwise = self.value(*otherwise, quarter);
                 let zero = self.constant(0.0);
                 let mask = self.b.ins().fcmp(FloatCC::GreaterThan, cond, zero);
@@ -184,14 +191,6 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     fn is_zero(&self, value: Value) -> bool {
         matches!(self.map.expr(value), Expr::Const(x) if *x == 0.0)
-    }
-
-    /// A value that is above zero where `value` is: max(0, x) is where x is.
-    fn sign_of(&self, value: Value) -> Value {
-        match self.map.expr(value) {
-            Expr::Binary(Binary::Max, zero, x) if self.is_zero(*zero) => *x,
-            _ => value,
-        }
     }
 
     /// x k
@@ -368,8 +367,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
         let image = self.at(buffer, image);
         let image = self.b.ins().iadd(image, self.off);
         if by % BLOCK as isize == 0 {
-            let block = self.b.ins().iadd_imm_s(self.block, -(by as i64) / BLOCK as i64);
-            let inside = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, block, blocks as i64);
+            let (block, inside) = self.block_before(blocks, by / BLOCK as isize);
             let first = self.b.ins().iconst(types::I64, 0);
             let block = self.b.ins().select(inside, block, first);
             let place = self.times(block, bytes);

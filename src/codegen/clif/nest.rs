@@ -15,14 +15,14 @@ use crate::net::Level;
 const SIDE_BY_SIDE: usize = 2;
 
 /// A reduction over the pixels of a plane: accumulators a quarter for the row, and one for the plane.
-struct PixelSum {
+pub(super) struct PixelSum {
     value: Value,
     /// Quarters that differ.
     quarters: usize,
-    body: Value,
-    op: ReduceOp,
+    pub(super) body: Value,
+    pub(super) op: ReduceOp,
     row: [[Variable; QUARTERS]; SIDE_BY_SIDE],
-    plane: [Variable; QUARTERS],
+    pub(super) plane: [Variable; QUARTERS],
 }
 
 impl Emitter<'_, '_> {
@@ -132,39 +132,45 @@ impl Emitter<'_, '_> {
         let sums = self.pixel_sums();
         let pointwise: Vec<Store> =
             map.stores.iter().filter(|s| matches!(s.target, Target::Point(_) | Target::Tile)).copied().collect();
-        if !sums.is_empty() || !pointwise.is_empty() {
-            // A gather finds its taps once for all quarters, and draws of a pixel are made for all together. Without them a
-            // row is taken a quarter at a time: its constants and sums fit the registers, which those of all do not.
-            let shares = |e: &Expr| match e {
-                Expr::Gather { .. } => true,
-                Expr::Draw(draw) => draw.level == Level::Pixel,
-                _ => false,
-            };
-            let together = map.exprs.iter().any(shares);
-            let kept = if together { vec![] } else { self.keep(&pointwise, &sums) };
-            self.counted(height as i64, 1, |e, h| {
-                e.start_row(h, width);
-                if together {
-                    e.row(&pointwise, &sums, 0..QUARTERS, width, 1);
-                } else {
-                    let side_by_side = if width.is_multiple_of(2) { 2 } else { 1 };
-                    for quarter in 0..QUARTERS {
-                        e.scope(|e| {
-                            e.recall(&kept, quarter);
-                            e.row(&pointwise, &sums, quarter..quarter + 1, width, side_by_side);
-                        });
-                    }
-                }
-                for sum in &sums {
-                    for quarter in 0..sum.quarters {
-                        let row = e.b.use_var(sum.row[0][quarter]);
-                        e.accumulate(sum.plane[quarter], row, sum.op);
-                    }
-                }
-            });
+        let passes = !sums.is_empty() || !pointwise.is_empty();
+        if passes && !self.by_routine(&pointwise, &sums) {
+            self.rows(&pointwise, &sums, (height, width));
         }
         self.know_sums(&sums);
         self.store_all(|target| matches!(target, Target::Plane(_)));
+    }
+
+    /// All rows of a plane.
+    fn rows(&mut self, pointwise: &[Store], sums: &[PixelSum], (height, width): (usize, usize)) {
+        // A gather finds its taps once for all quarters, and draws of a pixel are made for all together. Without them a
+        // row is taken a quarter at a time: its constants and sums fit the registers, which those of all do not.
+        let shares = |e: &Expr| match e {
+            Expr::Gather { .. } => true,
+            Expr::Draw(draw) => draw.level == Level::Pixel,
+            _ => false,
+        };
+        let together = self.map.exprs.iter().any(shares);
+        let kept = if together { vec![] } else { self.keep(pointwise, sums) };
+        self.counted(height as i64, 1, |e, h| {
+            e.start_row(h, width);
+            if together {
+                e.row(pointwise, sums, 0..QUARTERS, width, 1);
+            } else {
+                let side_by_side = if width.is_multiple_of(2) { 2 } else { 1 };
+                for quarter in 0..QUARTERS {
+                    e.scope(|e| {
+                        e.recall(&kept, quarter);
+                        e.row(pointwise, sums, quarter..quarter + 1, width, side_by_side);
+                    });
+                }
+            }
+            for sum in sums {
+                for quarter in 0..sum.quarters {
+                    let row = e.b.use_var(sum.row[0][quarter]);
+                    e.accumulate(sum.plane[quarter], row, sum.op);
+                }
+            }
+        });
     }
 
     /// A row of some quarters, `side_by_side` pixels a turn, each of which has sums of its own: a sum waits for the one

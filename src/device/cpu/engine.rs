@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
-use super::jit::{Code, MapFn};
+use super::jit::{self, Code, MapFn};
 use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
@@ -314,7 +314,8 @@ impl Compiled {
     fn new(plan: Plan, threads: usize) -> Self {
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
         let params = plan.params();
-        let code = Code::compile(&maps, Places { buffers: &plan.buffers, params: &params }, threads);
+        let places = Places { buffers: &plan.buffers, params: &params };
+        let code = Code::compile(&maps, places, jit::wide(), threads);
         let mut next = 0;
         let mut function = || {
             next += 1;

@@ -13,4 +13,4 @@ mod pool;
 mod simd;
 
 pub use engine::CpuEngine;
-pub use jit::target;
+pub use jit::map_target;
