@@ -7,7 +7,7 @@ use sdc::device::cpu::CpuEngine;
 use sdc::device::{Device, Engine, State};
 use sdc::driver::{self, Footprint, Graphs};
 use sdc::graph::{Inputs, Phase};
-use sdc::kernel::{Body, Plan, When};
+use sdc::kernel::{Body, Lifetime, Plan, When};
 use sdc::net::recipe::Memory;
 use sdc::net::{Network, Recipe, Role};
 use sdc::train::initialise;
@@ -114,7 +114,7 @@ fn what_is_computed_again_changes_no_bit() {
             let count = again(low.training_plan().expect("it is trained")).len();
             assert!(count > 3, "{name}: {count} feature maps are made again");
             for ((what, got), (_, wanted)) in bits(&network, &mut low, BATCH).iter().zip(&wanted) {
-                assert_eq!(got, wanted, "{name}, {threads} threads: {what}");
+                assert!(got == wanted, "{name}, {threads} threads: other bits in {what}");
             }
         }
     }
@@ -161,11 +161,39 @@ fn what_is_computed_again_behind_a_closed_gate_is_not_computed() {
     assert!(!all.is_empty() && gated.len() == all.len(), "{} of {}", gated.len(), all.len());
 }
 
+/// The arena over the most floats that live at one time: what placing them wastes.
+fn waste(plan: &Plan) -> f64 {
+    let last = plan.kernels.len();
+    let mut change = vec![0i64; last + 2];
+    let mut persistent = 0;
+    for buffer in &plan.buffers {
+        let len = buffer.size.len(plan.batch);
+        let (from, to) = match buffer.lifetime {
+            Lifetime::Persistent => {
+                persistent = persistent.max(buffer.offset + len);
+                continue;
+            }
+            Lifetime::Step => (0, last),
+            Lifetime::Kernels { from, to } => (from, to),
+        };
+        change[from] += len as i64;
+        change[to + 1] -= len as i64;
+    }
+    let (mut live, mut peak) = (0, 0);
+    for step in change {
+        live += step;
+        peak = peak.max(live);
+    }
+    plan.arena as f64 / (persistent as f64 + peak as f64)
+}
+
 /// Bytes of a training step, and multiply-adds of its contractions.
 fn size(network: &Network, batch: usize, footprint: Footprint) -> (f64, f64) {
     let (graphs, _) = graphs(network, batch, footprint);
     let plans = driver::plans(&graphs, batch);
     let train = plans.train.as_ref().expect("it is trained");
+    let waste = waste(train);
+    assert!((1.0..1.05).contains(&waste), "{footprint:?}: the arena is {waste:.3} of what lives");
     let work = train.kernels.iter().map(|kernel| kernel.work(train, batch).flops as f64).sum();
     (plans.bytes(2) as f64, work)
 }

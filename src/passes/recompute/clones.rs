@@ -22,6 +22,7 @@ impl Clones {
     /// The clones that the backward pass needs if the values in `dropped` are not kept for it, in the order in which it
     /// comes to them.
     pub(super) fn of(sketch: &Sketch, dropped: &[bool]) -> Clones {
+        let feeds = feeding(sketch, dropped);
         let mut rests = vec![false; sketch.len()];
         let mut begins = vec![None; sketch.len()];
         let mut to_input = BTreeMap::new();
@@ -30,8 +31,10 @@ impl Clones {
         for (i, value) in sketch.values.iter().enumerate() {
             match value.phase {
                 Phase::Forward => {
-                    let in_place = value.size > 0 && !sketch.stored[i];
-                    rests[i] = dropped[i] || (in_place && value.inputs.iter().any(|input| rests[*input]));
+                    // What is drawn is drawn again: shared, it would be kept.
+                    let drawn = value.draws && feeds[i];
+                    let again = drawn || value.inputs.iter().any(|input| rests[*input]);
+                    rests[i] = dropped[i] || (sketch.in_place(i) && again);
                     continue;
                 }
                 Phase::Again | Phase::Backward | Phase::Update => {}
@@ -102,4 +105,16 @@ impl Clones {
             }
         }
     }
+}
+
+/// Whether a dropped value is computed from this one without a look into memory, or it is itself dropped.
+fn feeding(sketch: &Sketch, dropped: &[bool]) -> Vec<bool> {
+    let mut feeds = dropped.to_vec();
+    for i in (0..sketch.len()).rev().filter(|i| sketch.values[*i].phase == Phase::Forward) {
+        if feeds[i] {
+            let inputs = sketch.values[i].inputs.iter().filter(|input| sketch.in_place(**input));
+            inputs.for_each(|input| feeds[*input] = true);
+        }
+    }
+    feeds
 }

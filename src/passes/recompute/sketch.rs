@@ -53,7 +53,7 @@ pub(super) struct Value {
     /// Whether it is given from outside.
     pub(super) source: bool,
     /// Whether it draws for each element.
-    draws: bool,
+    pub(super) draws: bool,
 }
 
 /// All nodes that an output needs and that compute something before the update, in the graph's order.
@@ -81,6 +81,11 @@ impl Sketch {
     /// The index of the first clone.
     pub(super) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    /// Whether readers compute a feature map where they read it.
+    pub(super) fn in_place(&self, value: usize) -> bool {
+        self.values[value].size > 0 && !self.stored[value]
     }
 
     /// By the rule of the plan: what would be read more often than it costs to keep.
@@ -156,13 +161,11 @@ impl Sketch {
                 clones.inputs(self, i).into_iter().flat_map(|input| leaves[input].iter().copied()).collect();
             read.sort_unstable();
             read.dedup();
-            let value = &self.values[original(i)];
-            let in_place = value.size > 0 && !self.stored[original(i)];
-            if in_place {
+            if self.in_place(original(i)) {
                 leaves[i] = read;
             } else {
                 read.into_iter().for_each(|leaf| to[leaf] = at);
-                if value.size > 0 {
+                if self.stored[original(i)] {
                     leaves[i] = vec![i];
                 }
             }
