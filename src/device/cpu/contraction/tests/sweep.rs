@@ -28,8 +28,8 @@ const BATCHES: [[usize; 2]; 10] =
 
 /// A number in -1..1 that belongs to a place of a buffer.
 fn drawn(buffer: usize, place: usize) -> f32 {
-    let mixed = (place as u32 ^ 0x9e37 ^ (buffer as u32) << 29).wrapping_mul(2_654_435_761);
-    let mixed = (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca6b);
+    let mixed = (place as u32 ^ 0x9e37 ^ ((buffer as u32) << 29)).wrapping_mul(2_654_435_761);
+    let mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x85eb_ca6b);
     (mixed >> 8) as f32 / (1 << 23) as f32 - 1.0
 }
 
@@ -196,14 +196,14 @@ fn check(sizes: Sizes, batch: [usize; 2]) {
                 }
                 None => {
                     for draw in 0..DRAWN {
-                        let (wanted, place, terms) = case.wanted(number, draw.wrapping_mul(2_654_435_761) ^ draw << 7);
+                        let (wanted, place, terms) = case.wanted(number, draw.wrapping_mul(2_654_435_761) ^ (draw << 7));
                         let error = (f64::from(values[place]) - wanted).abs() / (terms as f64 / 4.0);
                         assert!(error < TOLERANCE, "{error:e} at {place}: {}", what(isa));
                     }
                     let (channels, block) = case.layout(result);
                     let lane = |place: usize| place / block % blocks(channels) * BLOCK + place % BLOCK;
-                    let padding = values.iter().enumerate().filter(|(place, _)| lane(*place) >= channels);
-                    assert!(padding.into_iter().all(|(_, x)| *x == 0.0), "padding lanes are not 0: {}", what(isa));
+                    let mut padding = values.iter().enumerate().filter(|(place, _)| lane(*place) >= channels);
+                    assert!(padding.all(|(_, x)| *x == 0.0), "padding lanes are not 0: {}", what(isa));
                     first = Some(arena);
                 }
             }
