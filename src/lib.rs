@@ -64,6 +64,8 @@
 //! - A relu's mask is taken from its output where that is stored: both are above 0 together.
 //! - Behind a gate that is drawn once a batch, the graph says where values are 0 ([`passes`]) and the plan which kernels
 //!   do not run ([`fuse`]). A gate an image skips nothing: a batch normalisation behind it needs all images.
+//! - What recomputation drops is chosen by memory and cost on the graph, not "all but block inputs": a clone is a node of a
+//!   phase of its own, so that fusion, skipping and devices know nothing of it ([`passes::Recompute`]).
 //! - Where a gate is one number for a whole task, a compiled map has two specialised bodies, so that finer draws are
 //!   made only where the gate is 0.
 //!

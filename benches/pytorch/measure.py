@@ -47,7 +47,7 @@ def stepper(network, mode, batch, device):
     return step
 
 
-def measure(step, threads, samples, warmup):
+def measure(step, threads, samples, warmup, every):
     """Times `step`, in samples that are long enough to be judged."""
     fastest = math.inf
     for _ in range(max(1, warmup)):
@@ -61,7 +61,7 @@ def measure(step, threads, samples, warmup):
         for _ in range(steps):
             step()
         wall, missing = start.until_now()
-        (kept if missing <= MISSING * wall * threads else dropped).append(wall / steps)
+        (kept if every or missing <= MISSING * wall * threads else dropped).append(wall / steps)
     seconds = kept or dropped
     low, median, high = statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else 3 * seconds
     return {
@@ -69,7 +69,7 @@ def measure(step, threads, samples, warmup):
         "samples": len(seconds),
         "steps_per_sample": steps,
         "dropped": len(dropped),
-        "undisturbed": bool(kept),
+        "undisturbed": None if every else bool(kept),
     }
 
 
@@ -82,6 +82,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--every-sample", action="store_true", help="drop none, also where cores were missing")
     parser.add_argument("--parameters", action="store_true", help="only count them")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -89,7 +90,8 @@ def main():
     network = networks.NETWORKS[args.network]()
     found = {"model": args.network, "version": torch.__version__, "parameters": networks.parameters(network)}
     if not args.parameters:
-        timing = measure(stepper(network, args.mode, args.batch, args.device), args.threads, args.steps, args.warmup)
+        step = stepper(network, args.mode, args.batch, args.device)
+        timing = measure(step, args.threads, args.steps, args.warmup, args.every_sample)
         found |= {
             "mode": args.mode,
             "threads": args.threads,

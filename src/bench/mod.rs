@@ -16,7 +16,7 @@ use std::time::Instant;
 use crate::data::{self, Batch, Pass};
 use crate::device::{Device, Engine, State, host};
 use crate::diag::{Failure, codes};
-use crate::driver::{self, Built, Choice, Input, Session};
+use crate::driver::{self, Built, Choice, Footprint, Input, Session};
 use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
 use crate::net::{MAX_ELEMENTS, Network, Recipe};
 use crate::train;
@@ -36,10 +36,14 @@ pub struct Options {
     pub threads: usize,
     /// Where it runs.
     pub device: Device,
+    /// How much memory a training step may take.
+    pub footprint: Footprint,
     /// Samples that are wanted; at least 1.
     pub samples: usize,
     /// Steps before the first sample.
     pub warmup: usize,
+    /// Whether samples count in which the process did not have its cores.
+    pub every_sample: bool,
     /// Whether each kernel of a step is timed as well.
     pub layers: bool,
 }
@@ -85,7 +89,7 @@ pub fn measure(
     let batch = options.batch.or(recipe.as_ref().map(|recipe| recipe.batch)).unwrap_or(BATCH);
     check_batch(&network, batch)?;
     let recipe = recipe.or_else(|| plain(&network, batch));
-    let plans = driver::plans(&driver::graphs(&network, recipe.as_ref()), batch);
+    let plans = driver::plans(&driver::graphs_within(&network, recipe.as_ref(), options.footprint), batch);
     let planned_memory = plans.bytes(options.threads);
     if options.layers && options.device != Device::Cpu {
         let message = "kernels are timed one by one on the CPU alone";
@@ -107,7 +111,8 @@ pub fn measure(
     for parameter in network.parameters() {
         engine.write(&State::Parameter(parameter.path.clone()), &train::initial(&parameter, 0));
     }
-    let sampler = Sampler { threads: options.threads, samples: options.samples, warmup: options.warmup };
+    let &Options { threads, samples, warmup, every_sample: every, .. } = options;
+    let sampler = Sampler { threads, samples, warmup, every };
     let timing = recipe.as_ref().map(|_| {
         let mut number = 0;
         sampler.time(|| {

@@ -20,6 +20,8 @@ pub(super) struct Sampler {
     pub(super) threads: usize,
     pub(super) samples: usize,
     pub(super) warmup: usize,
+    /// Whether samples count in which cores were missing.
+    pub(super) every: bool,
 }
 
 /// Times of a step.
@@ -33,7 +35,7 @@ pub struct Timing {
     pub steps: usize,
     /// Samples in which cores were missing. They count where no other is left.
     pub dropped: usize,
-    /// Whether the samples that count had their cores; none where the system does not tell.
+    /// Whether the samples that count had their cores; none where the system does not tell, or every sample counts.
     pub undisturbed: Option<bool>,
 }
 
@@ -66,7 +68,7 @@ impl Sampler {
 
     /// Whether a sample had its cores, as far as is known.
     pub(super) fn counts(&self, sample: &Interval) -> bool {
-        sample.missing_share(self.threads).is_none_or(|share| share <= MISSING)
+        self.every || sample.missing_share(self.threads).is_none_or(|share| share <= MISSING)
     }
 
     fn judge(&self, all: &[Interval], steps: usize) -> Timing {
@@ -78,7 +80,7 @@ impl Sampler {
             samples: counted.len(),
             steps,
             dropped: dropped.len(),
-            undisturbed: all.iter().all(|s| s.missing.is_some()).then_some(!kept.is_empty()),
+            undisturbed: (!self.every && all.iter().all(|s| s.missing.is_some())).then_some(!kept.is_empty()),
         }
     }
 }
@@ -89,7 +91,7 @@ mod tests {
 
     use super::{Interval, Sampler};
 
-    const SAMPLER: Sampler = Sampler { threads: 2, samples: 3, warmup: 1 };
+    const SAMPLER: Sampler = Sampler { threads: 2, samples: 3, warmup: 1, every: false };
 
     fn sample(wall: u64, missing: Option<u64>) -> Interval {
         Interval { wall: Duration::from_millis(wall), missing: missing.map(Duration::from_millis) }
@@ -107,6 +109,13 @@ mod tests {
     fn where_no_sample_had_its_cores_all_count_and_it_is_said() {
         let timing = SAMPLER.judge(&[sample(100, Some(90)), sample(200, Some(90))], 1);
         assert_eq!((timing.samples, timing.dropped, timing.undisturbed), (2, 2, Some(false)));
+    }
+
+    #[test]
+    fn where_every_sample_counts_none_is_dropped() {
+        let all = [sample(100, Some(90)), sample(200, Some(0))];
+        let timing = Sampler { every: true, ..SAMPLER }.judge(&all, 1);
+        assert_eq!((timing.samples, timing.dropped, timing.undisturbed), (2, 0, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::summary::size;
 use super::table::{Align, Table};
-use super::{Chosen, Format, failed, print, report, threads};
+use super::{Chosen, Format, Memory, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
 use crate::device::{Device, host};
 use crate::diag::grouped;
@@ -25,6 +25,9 @@ pub struct Args {
     /// Where it runs: cpu, cuda, cuda:N, vulkan or metal.
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
+    /// How much memory a training step may take.
+    #[arg(long, value_enum, default_value_t)]
+    memory: Memory,
     /// Threads [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -34,6 +37,9 @@ pub struct Args {
     /// Steps before the first sample.
     #[arg(long, value_name = "N", default_value_t = 2)]
     warmup: u32,
+    /// Count every sample, also those in which other processes took cores.
+    #[arg(long)]
+    every_sample: bool,
     /// Time each kernel of a training step as well.
     #[arg(long)]
     layers: bool,
@@ -51,8 +57,10 @@ pub fn run(args: &Args) -> ExitCode {
         batch: args.batch.map(|batch| batch as usize),
         threads: threads(args.threads),
         device: args.device,
+        footprint: args.memory.into(),
         samples: args.steps as usize,
         warmup: args.warmup as usize,
+        every_sample: args.every_sample,
         layers: args.layers,
     };
     match bench::measure(&mut session, &Input::named(&args.chosen.file), &args.chosen.choice(), &options) {

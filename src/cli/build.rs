@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{Chosen, Format, failed, print, report};
+use super::{Chosen, Format, Memory, failed, print, report};
 use crate::codegen::gpu::{self, Dialect};
 use crate::diag::Failure;
 use crate::disk::{SystemDisk, replace_text};
@@ -22,6 +22,9 @@ pub struct Args {
     /// The folder for `kernels.…` and `launches.json`; it is made where it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// How much memory a training step may take.
+    #[arg(long, value_enum, default_value_t)]
+    memory: Memory,
 }
 
 /// The languages.
@@ -53,7 +56,8 @@ pub fn run(args: &Args) -> ExitCode {
 fn write(args: &Args, session: &mut Session) -> Option<Result<String, Failure>> {
     let built = driver::build(session, &Input::named(&args.chosen.file), &args.chosen.choice())?;
     let recipe = built.recipe.as_ref();
-    let plans = driver::plans(&driver::graphs(&built.network, recipe), recipe.map_or(1, |recipe| recipe.batch));
+    let graphs = driver::graphs_within(&built.network, recipe, args.memory.into());
+    let plans = driver::plans(&graphs, recipe.map_or(1, |recipe| recipe.batch));
     let dialect = match args.target {
         Target::Cuda => Dialect::Cuda,
         Target::Metal => Dialect::Metal,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{Chosen, Format, print, report};
+use super::{Chosen, Format, Memory, print, report};
 use crate::codegen::clif;
 use crate::codegen::gpu::Dialect;
 use crate::device::cpu;
@@ -20,6 +20,9 @@ pub struct Args {
     stage: Stage,
     #[command(flatten)]
     chosen: Chosen,
+    /// How much memory a training step may take.
+    #[arg(long, value_enum, default_value_t)]
+    memory: Memory,
 }
 
 /// The stages that can be printed, in their order.
@@ -47,18 +50,20 @@ enum Stage {
 
 pub fn run(args: &Args) -> ExitCode {
     let mut session = Session::default();
-    print(text(args.stage, &args.chosen, &mut session).unwrap_or_default());
+    print(text(args, &mut session).unwrap_or_default());
     report(&session, Format::Text)
 }
 
-fn text(stage: Stage, chosen: &Chosen, session: &mut Session) -> Option<String> {
+fn text(args: &Args, session: &mut Session) -> Option<String> {
+    let Args { stage, chosen, memory } = args;
+    let stage = *stage;
     let input = Input::named(&chosen.file);
     if stage == Stage::Ast {
         return driver::parse_file(session, &input).map(|file| file.to_string());
     }
     let built = driver::build(session, &input, &chosen.choice())?;
     let recipe = built.recipe.as_ref();
-    let graphs = || driver::graphs(&built.network, recipe);
+    let graphs = || driver::graphs_within(&built.network, recipe, (*memory).into());
     Some(match stage {
         Stage::Ast => unreachable!("printed above"),
         Stage::Net => built.network.to_string(),

@@ -1,5 +1,5 @@
 //! What a run's folder keeps beside its resolved program, so that other commands build the same network: the files that
-//! the program uses, and `run.json` with the model's name and the values that an extension set.
+//! the program uses, and `run.json` with the model's name, the values that an extension set, and the footprint.
 
 use std::fs;
 use std::io;
@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::Memory;
 use crate::diag::{Failure, codes};
 use crate::disk::{SystemDisk, replace_text};
 use crate::driver::Choice;
@@ -36,14 +37,22 @@ pub fn check_names(sources: &Sources) -> Result<(), Failure> {
     }
 }
 
+/// How a run was made.
+pub struct Made {
+    /// The model, and the values that are not in the program's text.
+    pub choice: Choice,
+    /// How much memory a step may take.
+    pub memory: Memory,
+}
+
 /// Writes what `folder` keeps beside the program's own text. `set` are the values that are not in that text.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn keep(folder: &RunFolder, sources: &Sources, set: &[String], model: &str) -> Result<(), Failure> {
+pub fn keep(folder: &RunFolder, sources: &Sources, set: &[String], model: &str, memory: Memory) -> Result<(), Failure> {
     copy_used(folder.path(), sources)?;
     let path = folder.path().join(OPTIONS);
-    let options = json!({ "model": model, "set": set });
+    let options = json!({ "model": model, "set": set, "memory": memory.name() });
     replace_text(&SystemDisk, &path, &format!("{options:#}\n")).map_err(|e| Failure::unwritten(&path, &e))
 }
 
@@ -61,11 +70,11 @@ pub fn copy_used(folder: &Path, sources: &Sources) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The choice that a run was made with.
+/// How a run was made.
 ///
 /// # Errors
 /// A file that is missing or damaged.
-pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
+pub fn recall(folder: &RunFolder) -> Result<Made, Failure> {
     let path = folder.path().join(OPTIONS);
     let text = fs::read_to_string(&path).map_err(|e| unread(&path, &e))?;
     let damaged = || {
@@ -76,7 +85,12 @@ pub fn recall(folder: &RunFolder) -> Result<Choice, Failure> {
     let model = options["model"].as_str().ok_or_else(damaged)?.to_owned();
     let sets = options["set"].as_array().ok_or_else(damaged)?;
     let sets = sets.iter().map(|set| set.as_str().map(str::to_owned).ok_or_else(damaged)).collect::<Result<_, _>>()?;
-    Ok(Choice { model: Some(model), sets })
+    // Runs of older versions do not say.
+    let memory = match &options["memory"] {
+        Value::Null => Memory::Normal,
+        name => [Memory::Normal, Memory::Low].into_iter().find(|m| name == m.name()).ok_or_else(damaged)?,
+    };
+    Ok(Made { choice: Choice { model: Some(model), sets }, memory })
 }
 
 /// The files beside the program.

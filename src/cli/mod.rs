@@ -45,7 +45,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::diag::{self, Failure, Problems};
-use crate::driver::{Choice, Session};
+use crate::driver::{Choice, Footprint, Session};
 
 /// What every command's exit code means.
 const EXIT_CODES: &str = "Exit codes:
@@ -157,6 +157,34 @@ struct Values {
 impl Values {
     fn choice(&self) -> Choice {
         Choice { model: self.model.clone(), sets: self.sets.clone() }
+    }
+}
+
+/// How much memory a training step may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Memory {
+    /// As much as makes it fastest.
+    #[default]
+    Normal,
+    /// Less: feature maps are computed again where that takes little time. Every number stays the same.
+    Low,
+}
+
+impl Memory {
+    fn name(self) -> &'static str {
+        match self {
+            Memory::Normal => "normal",
+            Memory::Low => "low",
+        }
+    }
+}
+
+impl From<Memory> for Footprint {
+    fn from(memory: Memory) -> Footprint {
+        match memory {
+            Memory::Normal => Footprint::Normal,
+            Memory::Low => Footprint::Low,
+        }
     }
 }
 

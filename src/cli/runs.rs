@@ -66,7 +66,7 @@ fn read(path: PathBuf) -> Row {
     let folder = RunFolder::existing(&path);
     let metrics = folder.read_metrics().ok();
     let build = |choice| driver::build(&mut Session::default(), &Input::named(&folder.program()), &choice);
-    let recipe = kept::recall(&folder).ok().and_then(build).and_then(|built| built.recipe);
+    let recipe = kept::recall(&folder).ok().and_then(|made| build(made.choice)).and_then(|built| built.recipe);
     let epochs = recipe.map(|recipe| recipe.epochs);
     let done = metrics.as_ref().and_then(|m| m.last()).map_or(0, |row| row.epoch);
     let state = match (folder.in_use(), &metrics, epochs) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::table::{Align, Table};
-use super::{Chosen, Format, at, failed, print, report, threads};
+use super::{Chosen, Format, Memory, at, failed, print, report, threads};
 use crate::diag::grouped;
 use crate::driver::{self, Built, Input, Session};
 use crate::net::{Counts, Group, GroupKind, Network, Node, Path, Site};
@@ -19,6 +19,9 @@ pub struct Args {
     /// Only the part at this path, in full: a layer, a residual, a rule's equations with the site's numbers in them.
     #[arg(long, value_name = "PATH")]
     at: Option<String>,
+    /// How much memory a training step may take.
+    #[arg(long, value_enum, default_value_t)]
+    memory: Memory,
     /// JSON in place of tables.
     #[arg(long)]
     json: bool,
@@ -37,7 +40,7 @@ pub fn run(args: &Args) -> ExitCode {
         }
     } else if let Some(Built { network, recipe }) = &built {
         let memory = recipe.as_ref().map(|recipe| {
-            let plans = driver::plans(&driver::graphs(network, Some(recipe)), recipe.batch);
+            let plans = driver::plans(&driver::graphs_within(network, Some(recipe), args.memory.into()), recipe.batch);
             (plans.bytes(threads(None)), recipe.batch)
         });
         print(match args.json {

@@ -49,7 +49,7 @@ impl Which {
     /// Builds the run's network, and gives it the weights; what is wrong is told.
     pub fn open(&self, run: &Path) -> Result<Trained, ExitCode> {
         let folder = RunFolder::existing(run);
-        let choice = kept::recall(&folder).map_err(|failure| failed(&failure))?;
+        let kept::Made { choice, .. } = kept::recall(&folder).map_err(|failure| failed(&failure))?;
         let mut session = Session::default();
         let built = driver::build(&mut session, &Input::named(&folder.program()), &choice);
         let Some(Built { network, recipe: Some(recipe) }) = built else {

@@ -1,15 +1,22 @@
 //! Whether a plan fits into memory, asked before anything is compiled.
 
-use super::{Graphs, Plans, plans};
+use super::{Footprint, Graphs, Plans, graphs_within, plans};
 use crate::device::Machine;
 use crate::diag::{Failure, codes};
+use crate::net::{Network, Recipe};
 
-/// Refuses plans for batches of `batch` images that need more than a machine has room for, and names the largest batch
-/// that fits.
+/// Refuses plans for the recipe's batches that need more than a machine has room for, and names the ways out: the low
+/// footprint, where with it they fit, and the largest batch that does.
 ///
 /// # Errors
 /// Where they do not fit.
-pub fn check_memory(graphs: &Graphs, made: &Plans, batch: usize, machine: &Machine) -> Result<(), Failure> {
+pub fn check_memory(
+    (network, recipe, footprint): (&Network, &Recipe, Footprint),
+    graphs: &Graphs,
+    made: &Plans,
+    machine: &Machine,
+) -> Result<(), Failure> {
+    let batch = recipe.batch;
     let Some(room) = machine.room() else { return Ok(()) };
     let bytes = |plans: &Plans| machine.bytes(plans.train.as_ref(), &plans.test);
     let needed = bytes(made);
@@ -26,9 +33,14 @@ pub fn check_memory(graphs: &Graphs, made: &Plans, batch: usize, machine: &Machi
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let message =
         format!("a batch of {batch} takes {} MiB of memory, and {} MiB are free", mebibytes(needed), room >> 20);
-    let help = match largest {
-        0 => "even one image is too much: make the network smaller, or end other programs".to_owned(),
-        _ => format!("the largest batch that fits is {largest}: `--set train.batch={largest}`"),
+    let low = (footprint == Footprint::Normal)
+        .then(|| bytes(&plans(&graphs_within(network, Some(recipe), Footprint::Low), batch)));
+    let smaller = format!("the largest batch that fits is {largest}: `--set train.batch={largest}`");
+    let help = match (low.filter(|low| *low <= room), largest) {
+        (Some(low), 0) => format!("`--memory low` takes {} MiB", mebibytes(low)),
+        (Some(low), _) => format!("`--memory low` takes {} MiB, and some more time; else {smaller}", mebibytes(low)),
+        (None, 0) => "even one image is too much: make the network smaller, or end other programs".to_owned(),
+        (None, _) => smaller,
     };
     Err(Failure::new(codes::TOO_LITTLE_MEMORY, message, help))
 }

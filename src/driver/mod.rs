@@ -38,6 +38,7 @@ use crate::kernel::Plan;
 use crate::lower::{Mode, lower};
 use crate::net::{Network, Recipe};
 use crate::passes;
+pub use crate::passes::Footprint;
 use crate::resolve::{self, Override};
 use crate::source::{DiskLoader, LoadError, Loader, MAX_SOURCE_BYTES, SourceId, Sources, Span};
 use crate::syntax::{self, tree};
@@ -277,9 +278,14 @@ pub fn forward(network: &Network, recipe: Option<&Recipe>) -> Graph {
 
 /// The graphs of a network: for training where there is a recipe, and for test.
 pub fn graphs(network: &Network, recipe: Option<&Recipe>) -> Graphs {
+    graphs_within(network, recipe, Footprint::Normal)
+}
+
+/// The same with a training step of a footprint; every number that it makes is the same.
+pub fn graphs_within(network: &Network, recipe: Option<&Recipe>, footprint: Footprint) -> Graphs {
     let train = recipe.map(|recipe| {
         let mut graph = forward(network, Some(recipe));
-        passes::training(&mut graph, recipe);
+        passes::training(&mut graph, recipe, footprint);
         graph
     });
     Graphs { train, test: forward(network, None) }

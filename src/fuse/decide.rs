@@ -99,6 +99,8 @@ fn worth_storing(
     readers: &BTreeMap<NodeId, usize>,
 ) -> BTreeSet<NodeId> {
     let mut stored = BTreeSet::new();
+    // Values that draw for each element, or are made in place of such a one: made once.
+    let mut drawn: BTreeSet<NodeId> = BTreeSet::new();
     // What each value that is computed in place reads: the stored values behind it.
     let mut leaves: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for &id in order {
@@ -116,9 +118,16 @@ fn worth_storing(
             }
         }
         let (loads, readers) = (own.len(), readers.get(&id).copied().unwrap_or(0));
-        let dear = draws_per_element(&graph.node(id).op) || windowed(&graph.node(id).op);
+        let draws = draws_per_element(&graph.node(id).op)
+            || (in_place && graph.inputs(id).iter().any(|input| drawn.contains(input) && !stored.contains(input)));
+        // The one reader at the same point is kept in its place.
+        let passed_on = draws && only_reader_is_pointwise(graph, id);
+        let dear = (draws && !passed_on) || windowed(&graph.node(id).op);
         let keep =
             !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
+        if draws {
+            drawn.insert(id);
+        }
         if !keep {
             leaves.insert(id, own);
         } else if kind != Kind::Output {
@@ -169,6 +178,10 @@ fn readers(graph: &Graph, order: &[NodeId], stored: &BTreeSet<NodeId>) -> BTreeM
         }
     }
     all.iter().map(|(id, by)| (*id, total(Some(by)))).collect()
+}
+
+fn only_reader_is_pointwise(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.consumers(id)[..], [reader] if kind(&graph.node(reader).op) == Kind::Pointwise)
 }
 
 fn draws_per_element(op: &Op) -> bool {

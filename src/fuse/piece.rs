@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::expression::Expressions;
 use super::schedule::Schedule;
-use crate::graph::NodeId;
+use crate::graph::{NodeId, Phase};
 use crate::kernel::{
     Body, BufferId, Contraction, Domain, Draw, Expr, Kernel, Map, MapBuilder, Place, Target, Value, When, all_among,
 };
@@ -86,7 +86,7 @@ impl Schedule<'_> {
         let need = self.need(id);
         let alone = self.built(name, MapBuilder::new("", domain), BTreeMap::new(), &[], &build);
         let map = alone.map.clone().finish();
-        let host = self.host(&map, &need);
+        let host = self.host(&map, &need, self.earliest(id));
         let number = host.unwrap_or(self.kernels.len());
         let piece = match host {
             None => alone,
@@ -148,10 +148,16 @@ impl Schedule<'_> {
         missing
     }
 
+    /// The first kernel that a piece of a node may join: what is computed again for the backward pass joins none of the
+    /// forward pass, or it would lie in memory from there on.
+    fn earliest(&self, id: NodeId) -> usize {
+        if self.graph.node(id).phase == Phase::Again { self.forward } else { 0 }
+    }
+
     /// The kernel that a piece joins: the one that made the last of what it reads, the last of all, or a map between them
     /// that goes over the same memory. It runs wherever the piece matters; vectors a channel are so small that they only
     /// join what runs in the same steps.
-    fn host(&self, alone: &Map, need: &[Draw]) -> Option<usize> {
+    fn host(&self, alone: &Map, need: &[Draw], earliest: usize) -> Option<usize> {
         let latest = alone.reads().iter().filter_map(|id| self.producers.get(id)).max().copied()?;
         let fits = |number: usize| {
             let made_there = |id: BufferId| self.producers.get(&id) == Some(&number);
@@ -175,7 +181,7 @@ impl Schedule<'_> {
                 | Expr::Mask(_)
                 | Expr::Reduce { .. } => false,
             });
-            runs && domain == Some(alone.domain) && !elsewhere
+            number >= earliest && runs && domain == Some(alone.domain) && !elsewhere
         };
         let last = self.kernels.len() - 1;
         let points: Vec<&Expr> =

@@ -8,7 +8,7 @@ use super::expression::{Expressions, parameter, part};
 use super::persistent::{Persistent, conv_sizes, conv_sizes_of, feature};
 use super::piece::{Kept, Open, OpenBody};
 use crate::graph::op::{Op, Output};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, NodeId, Phase};
 use crate::kernel::{
     Axis, Buffer, BufferId, Contraction, Domain, Draw, Expr, Lifetime, MapBuilder, Operand, Param, Pass, Place, Plan,
     Size, Slot, Target, Value, When,
@@ -37,6 +37,7 @@ pub(super) fn schedule(
         views: vec![],
         moments: BTreeMap::new(),
         kernels: vec![],
+        forward: 0,
         producers: BTreeMap::new(),
     };
     schedule.sources();
@@ -44,6 +45,9 @@ pub(super) fn schedule(
     for id in graph.nodes() {
         if stored.contains(&id) {
             schedule.node(id);
+        }
+        if graph.node(id).phase == Phase::Forward {
+            schedule.forward = schedule.kernels.len();
         }
     }
     schedule.close_gradients();
@@ -72,6 +76,8 @@ pub(super) struct Schedule<'a> {
     /// Each plane's mean and sum of squares about it, of the values whose moments are taken.
     moments: BTreeMap<NodeId, [BufferId; 2]>,
     pub(super) kernels: Vec<Open>,
+    /// How many of them the forward pass has made.
+    pub(super) forward: usize,
     /// The kernel that writes a buffer.
     pub(super) producers: BTreeMap<BufferId, usize>,
 }

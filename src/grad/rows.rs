@@ -111,7 +111,7 @@ impl Walk<'_> {
             Op::Parameter { .. } => {}
             // Adjoints are sent to nodes that a parameter reaches alone: never to data. The loss has a row of its own;
             // the mean and variance of a batch belong to their normalisation's row; normalisation by running statistics
-            // is for test; the others stand in the backward pass or after it, and there are no second derivatives.
+            // is for test, by those taken before for what is computed again; the others stand in the backward pass or after it, and there are no second derivatives.
             Op::Image
             | Op::Target
             | Op::Clock
@@ -120,7 +120,7 @@ impl Walk<'_> {
             | Op::CrossEntropy { .. }
             | Op::ChannelMean
             | Op::ChannelVariance
-            | Op::BatchNorm { statistics: Statistics::Running, .. }
+            | Op::BatchNorm { statistics: Statistics::Running | Statistics::Taken, .. }
             | Op::ConvToInput { .. }
             | Op::ConvToWeight(_)
             | Op::SumChannel

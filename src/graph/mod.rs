@@ -47,7 +47,8 @@ pub const MAX_INPUTS: usize = 256;
 /// 2. A node's type follows from its operation and the types of its inputs; sources have the types that their
 ///    operations name.
 /// 3. A node reads only nodes of its own or an earlier [`Phase`].
-/// 4. A batch normalisation by the batch's statistics reads the mean and the variance of what it normalises.
+/// 4. A batch normalisation by the batch's statistics reads the mean and the variance of what it normalises, or of what
+///    that is [once more](Phase::Again).
 /// 5. There is one node an output's name, one a parameter's and momentum's, and at most one of each other source.
 /// 6. Nothing reads an output; the loss is a cross entropy.
 #[derive(Debug, Default)]
@@ -147,15 +148,21 @@ impl Graph {
         inputs
     }
 
+    /// Has one node computed before another that does not read it.
+    pub fn precede(&mut self, first: NodeId, second: NodeId) {
+        self.luminal.graph.add_edge(first, second, Dependency::Schedule);
+    }
+
     /// The nodes that read a node, each once, in the order of their ids.
     pub fn consumers(&self, id: NodeId) -> Vec<NodeId> {
-        let mut all: Vec<_> = self.luminal.graph.neighbors_directed(id, Direction::Outgoing).collect();
+        let edges = self.luminal.graph.edges_directed(id, Direction::Outgoing);
+        let mut all: Vec<_> = edges.filter(|edge| !edge.weight().is_schedule()).map(|edge| edge.target()).collect();
         all.sort();
         all.dedup();
         all
     }
 
-    /// All nodes, each after what it reads, otherwise in the order of their ids, which is that of their making where no
+    /// All nodes, each after what it reads and what [precedes](Graph::precede) it, otherwise in the order of their ids, which is that of their making where no
     /// node was removed.
     pub fn nodes(&self) -> Vec<NodeId> {
         let graph = &self.luminal.graph;

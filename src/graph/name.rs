@@ -2,7 +2,7 @@
 //!
 //! A name is the path of the layer with the node's part in it: `bn[0]` is what leaves the layer, `bn[0]/mean` its
 //! batch's mean, `d/bn[0]` what its backward pass sends to its input, `d/bn[0].scale` the gradient to a parameter,
-//! `step/bn[0].scale` the parameter's new value. Nothing is counted across layers, so a name never depends on what
+//! `step/bn[0].scale` the parameter's new value, `bn[0]/again` what is computed once more for the backward pass. Nothing is counted across layers, so a name never depends on what
 //! stands elsewhere.
 
 use std::collections::BTreeMap;
@@ -28,10 +28,11 @@ pub(super) fn names(graph: &Graph) -> BTreeMap<NodeId, String> {
 
 /// A node's name but for the count. In a verified graph those of sources and outputs are unique.
 pub(super) fn uncounted(node: &Node) -> String {
-    let phase = match node.phase {
-        Phase::Forward => "",
-        Phase::Backward => "d/",
-        Phase::Update => "step/",
+    let (phase, again) = match node.phase {
+        Phase::Forward => ("", ""),
+        Phase::Again => ("", "/again"),
+        Phase::Backward => ("d/", ""),
+        Phase::Update => ("step/", ""),
     };
     match &node.op {
         Op::Image => "image".to_owned(),
@@ -41,7 +42,7 @@ pub(super) fn uncounted(node: &Node) -> String {
         Op::Parameter { path, .. } => path.to_string(),
         Op::Memory { memory, path } => format!("{}/{path}", memory.name()),
         Op::Output(output) => format!("output {output}"),
-        op => format!("{phase}{}{}", node.layer, part(op, node.phase)),
+        op => format!("{phase}{}{}{again}", node.layer, part(op, node.phase)),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::source::Span;
 pub enum Phase {
     /// From the images to the logits and the loss.
     Forward,
+    /// Values of the forward pass once more, for the backward pass.
+    Again,
     /// From the loss to the gradients.
     Backward,
     /// New values of weights, momenta and running statistics.

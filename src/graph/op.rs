@@ -124,6 +124,8 @@ pub enum Statistics {
     Batch,
     /// The running ones (test): constants.
     Running,
+    /// Those of the batch, taken before from the value that its input 0 is once more: constants.
+    Taken,
 }
 
 /// An operation. Inputs are named in the order of the edges.

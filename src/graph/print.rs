@@ -44,7 +44,7 @@ fn operand(graph: &Graph, input: NodeId, name: &str, node: &Node) -> String {
     match (&read.op, read.phase) {
         (Op::Parameter { .. } | Op::Memory { .. }, _) => relative(name, node),
         (Op::Image | Op::Target | Op::Clock | Op::Rate, _) => name.to_owned(),
-        (_, Phase::Update) => relative(name, node),
+        (_, Phase::Update | Phase::Again) => relative(name, node),
         // The sum of what several readers send back comes from them, too.
         (Op::Add, Phase::Backward) => "↓".to_owned(),
         (_, Phase::Backward) if own => relative(name, node),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::op::{Op, Output, Statistics, Type};
-use super::{Graph, NodeId, name, types};
+use super::{Graph, NodeId, Phase, name, types};
 
 /// The first invariant that does not hold.
 pub(super) fn verify(graph: &Graph) -> Result<(), String> {
@@ -61,13 +61,20 @@ fn phases_in_order(graph: &Graph, id: NodeId) -> Result<(), String> {
 
 /// 4.
 fn statistics_of_its_input(graph: &Graph, id: NodeId) -> Result<(), String> {
-    let Op::BatchNorm { statistics: Statistics::Batch, .. } = graph.node(id).op else { return Ok(()) };
+    let Op::BatchNorm { statistics, .. } = graph.node(id).op else { return Ok(()) };
+    if statistics == Statistics::Running {
+        return Ok(());
+    }
     let inputs = graph.inputs(id);
-    let (x, mean, variance) = (inputs[0], inputs[1], inputs[2]);
+    let (mean, variance) = (inputs[1], inputs[2]);
+    // Of another node where that one is once more what it normalises.
+    let x = match statistics {
+        Statistics::Taken if graph.node(inputs[0]).phase == Phase::Again => graph.inputs(mean)[..].first().copied(),
+        _ => Some(inputs[0]),
+    };
     let holds = graph.node(mean).op == Op::ChannelMean
-        && graph.inputs(mean) == [x]
         && graph.node(variance).op == Op::ChannelVariance
-        && graph.inputs(variance) == [x, mean];
+        && x.is_some_and(|x| graph.inputs(mean) == [x] && graph.inputs(variance) == [x, mean]);
     if holds { Ok(()) } else { Err("its statistics are not those of what it normalises".to_owned()) }
 }
 

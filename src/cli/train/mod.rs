@@ -9,7 +9,7 @@ use std::time::Duration;
 use self::session::{Finished, Program, Source};
 use super::progress::Style;
 use super::signals::Signals;
-use super::{Format, Values, failed, kept, print, report};
+use super::{Format, Memory, Values, failed, kept, print, report};
 use crate::data::Splits;
 use crate::device::Device;
 use crate::diag::{Failure, Problem, codes};
@@ -38,6 +38,9 @@ pub struct Args {
     /// Where the network runs: cpu, cuda, cuda:N, vulkan or metal; `sdc devices` lists them.
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
+    /// How much memory a step may take [default: normal, or as the run that goes on]; the result is the same
+    #[arg(long, value_enum)]
+    memory: Option<Memory>,
     /// Threads [default: one a processor]; the result is the same for any number.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -101,6 +104,7 @@ impl Args {
             weights: None,
             save_every: None,
             device: Device::Cpu,
+            memory: None,
             quiet: true,
             json: false,
         }
@@ -169,7 +173,8 @@ fn fresh(
     };
     let seed = recipe.seed;
     let text = config.to_text(&session.sources);
-    let program = Program { network: built.network, recipe, text, set: vec![], sources: session.sources };
+    let (memory, sources) = (args.memory.unwrap_or_default(), session.sources);
+    let program = Program { network: built.network, recipe, text, set: vec![], sources, memory };
     let weights = first(&program.network).map_err(|failure| failed(&failure))?;
     let source = Source::New { out: args.out.as_deref(), weights };
     session::train(args, &program, &source, signals).map(|f| (seed, f)).map_err(|failure| failed(&failure))
@@ -179,14 +184,14 @@ fn fresh(
 fn resume(args: &Args, folder: &RunFolder, signals: &Signals) -> ExitCode {
     let prepare = || {
         let lock = folder.lock()?;
-        let mut choice = kept::recall(folder)?;
+        let kept::Made { mut choice, memory } = kept::recall(folder)?;
         if let Some(epochs) = args.epochs {
             choice.sets.retain(|set| !set.starts_with("train.epochs="));
             choice.sets.push(format!("train.epochs={epochs}"));
         }
-        Ok((lock, choice))
+        Ok((lock, choice, args.memory.unwrap_or(memory)))
     };
-    let (_lock, choice) = match prepare() {
+    let (_lock, choice, memory) = match prepare() {
         Ok(prepared) => prepared,
         Err(failure) => return failed(&failure),
     };
@@ -196,7 +201,7 @@ fn resume(args: &Args, folder: &RunFolder, signals: &Signals) -> ExitCode {
     let Some(driver::Built { network, recipe: Some(recipe) }) = built else { return report(&session, Format::Text) };
     let Choice { sets: set, .. } = choice;
     let text = session.sources.get(SourceId(0)).text.clone();
-    let program = Program { network, recipe, text, set, sources: session.sources };
+    let program = Program { network, recipe, text, set, sources: session.sources, memory };
     match session::train(args, &program, &Source::Old(folder), signals) {
         Ok(finished) => finished.code(signals),
         Err(failure) => failed(&failure),

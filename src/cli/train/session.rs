@@ -8,7 +8,7 @@ use super::{Args, introduction};
 use crate::cli::progress::{Gates, View};
 use crate::cli::signals::Signals;
 use crate::cli::watch::Watch;
-use crate::cli::{kept, threads};
+use crate::cli::{Memory, kept, threads};
 use crate::data;
 use crate::diag::Failure;
 use crate::disk::SystemDisk;
@@ -26,6 +26,8 @@ pub struct Program {
     /// What is set beside it.
     pub set: Vec<String>,
     pub sources: Sources,
+    /// How much memory a step may take.
+    pub memory: Memory,
 }
 
 /// Where a run comes from.
@@ -48,7 +50,7 @@ pub struct Finished {
 /// # Errors
 /// Whatever keeps the run from starting, or breaks it off.
 pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Signals) -> Result<Finished, Failure> {
-    let Program { network, recipe, text, set, sources } = program;
+    let Program { network, recipe, text, set, sources, memory } = program;
     kept::check_names(sources)?;
     let found = match source {
         Source::New { .. } => None,
@@ -56,9 +58,9 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     };
     let machine = driver::machine(args.device, threads(args.threads))?;
     let data = data::load(&recipe.data, recipe.seed)?;
-    let graphs = driver::graphs(network, Some(recipe));
+    let graphs = driver::graphs_within(network, Some(recipe), (*memory).into());
     let plans = driver::plans(&graphs, recipe.batch);
-    driver::check_memory(&graphs, &plans, recipe.batch, &machine)?;
+    driver::check_memory((network, recipe, (*memory).into()), &graphs, &plans, &machine)?;
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
     let mut engine = driver::engine(plans, &machine)?;
     let start = match (&found, source) {
@@ -69,7 +71,7 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     let job = Job { program: text, set, network, recipe, data: &data };
     let mut trainer = Trainer::new(job, &mut *engine, &SystemDisk, start, args.steps)?;
     let (folder, _lock) = open(source, network)?;
-    kept::keep(&folder, sources, set, &network.name)?;
+    kept::keep(&folder, sources, set, &network.name, *memory)?;
     let view = View::new(args.style(), recipe.epochs, recipe.batch, gates);
     let first = trainer.progress().step;
     let mut watch = Watch::begin(&folder, first, recipe.epochs, view, signals, args.save_every())?;

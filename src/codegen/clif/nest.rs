@@ -150,17 +150,18 @@ impl Emitter<'_, '_> {
             _ => false,
         };
         let together = self.map.exprs.iter().any(shares);
+        // By the width alone, so that a sum has the same bits whatever else its map does.
+        let apart = if width.is_multiple_of(2) { 2 } else { 1 };
         let kept = if together { vec![] } else { self.keep(pointwise, sums) };
         self.counted(height as i64, 1, |e, h| {
             e.start_row(h, width);
             if together {
-                e.row(pointwise, sums, 0..QUARTERS, width, 1);
+                e.row(pointwise, sums, 0..QUARTERS, width, (1, apart));
             } else {
-                let side_by_side = if width.is_multiple_of(2) { 2 } else { 1 };
                 for quarter in 0..QUARTERS {
                     e.scope(|e| {
                         e.recall(&kept, quarter);
-                        e.row(pointwise, sums, quarter..quarter + 1, width, side_by_side);
+                        e.row(pointwise, sums, quarter..quarter + 1, width, (apart, apart));
                     });
                 }
             }
@@ -173,21 +174,19 @@ impl Emitter<'_, '_> {
         });
     }
 
-    /// A row of some quarters, `side_by_side` pixels a turn, each of which has sums of its own: a sum waits for the one
-    /// before it.
+    /// A row of some quarters, `side_by_side` pixels a turn. Of `apart` pixels each has sums of its own, since a sum waits
+    /// for the one before it; where a turn is a single pixel, they change places after each.
     fn row(
         &mut self,
         pointwise: &[Store],
         sums: &[PixelSum],
         quarters: Range<usize>,
         width: usize,
-        side_by_side: usize,
+        (side_by_side, apart): (usize, usize),
     ) {
         let of = |sum: &PixelSum| quarters.start.min(sum.quarters)..quarters.end.min(sum.quarters);
         for sum in sums {
-            sum.row[..side_by_side]
-                .iter()
-                .for_each(|row| row[of(sum)].iter().for_each(|lane| self.start(*lane, sum.op)));
+            sum.row[..apart].iter().for_each(|row| row[of(sum)].iter().for_each(|lane| self.start(*lane, sum.op)));
         }
         self.counted(width as i64 * BLOCK_BYTES, side_by_side as i64 * BLOCK_BYTES, |e, first| {
             for pixel in 0..side_by_side {
@@ -199,13 +198,16 @@ impl Emitter<'_, '_> {
                         pointwise.iter().for_each(|s| e.store(s.target, s.value, quarter));
                         for sum in sums.iter().filter(|sum| of(sum).contains(&quarter)) {
                             e.add(sum.row[pixel][quarter], sum.body, sum.op, quarter);
+                            if side_by_side < apart {
+                                e.swap(sum.row[0][quarter], sum.row[1][quarter]);
+                            }
                         }
                     }
                 });
             }
         });
         for sum in sums {
-            for (pixel, quarter) in (1..side_by_side).flat_map(|pixel| of(sum).map(move |quarter| (pixel, quarter))) {
+            for (pixel, quarter) in (1..apart).flat_map(|pixel| of(sum).map(move |quarter| (pixel, quarter))) {
                 let other = self.b.use_var(sum.row[pixel][quarter]);
                 self.accumulate(sum.row[0][quarter], other, sum.op);
             }
@@ -290,6 +292,12 @@ impl Emitter<'_, '_> {
         let so_far = self.b.use_var(accumulator);
         let joined = self.joined(op, so_far, next);
         self.b.def_var(accumulator, joined);
+    }
+
+    fn swap(&mut self, a: Variable, b: Variable) {
+        let [of_a, of_b] = [a, b].map(|variable| self.b.use_var(variable));
+        self.b.def_var(a, of_b);
+        self.b.def_var(b, of_a);
     }
 
     /// Accumulates a quarter of a value.

@@ -32,7 +32,7 @@ pub struct Pixels {
     /// What is kept of each pixel: in which plane, what.
     pub stores: Vec<(usize, Operand)>,
     /// What is summed over the pixels, first along each row, then over the rows. In a row of even width the pixels of even
-    /// and of odd columns are summed apart, unless there are draws.
+    /// and of odd columns are summed apart.
     pub sums: Vec<Operand>,
 }
 
@@ -197,7 +197,7 @@ impl Pixels {
 
     /// How many sums of each kind a row has.
     pub(super) fn sums_a_row(&self) -> usize {
-        if self.draws.is_some() { 1 } else { self.turn() }
+        if self.width.is_multiple_of(2) { 2 } else { 1 }
     }
 
     /// The steps after which a step's result is used no more; none for what is stored, whose use is the end.

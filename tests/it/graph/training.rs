@@ -83,7 +83,7 @@ fn a_gate_of_0_leaves_its_branch_alone() {
             .linear(2);
     });
     let mut graph = train_graph(&network);
-    passes::training(&mut graph, &recipe(&network, sgd()));
+    passes::training(&mut graph, &recipe(&network, sgd()), passes::Footprint::Normal);
     let outer_path = "block[0].branch[0]";
     let inner_path = "block[0].branch[0].block[0].branch[0]";
     let mut seen = std::collections::BTreeSet::new();
@@ -261,7 +261,7 @@ fn small() -> Network {
 fn a_step_hands_out_everything_that_changes() {
     let network = small();
     let mut graph = train_graph(&network);
-    passes::training(&mut graph, &recipe(&network, sgd()));
+    passes::training(&mut graph, &recipe(&network, sgd()), passes::Footprint::Normal);
     let out = graph.run(&inputs(&network, 4));
     let mut wanted = vec![Output::Loss, Output::Logits];
     for parameter in network.parameters() {
@@ -282,7 +282,7 @@ fn a_step_hands_out_everything_that_changes() {
 fn steps_along_the_gradient_lower_the_loss() {
     let network = small();
     let mut graph = train_graph(&network);
-    passes::training(&mut graph, &recipe(&network, sgd()));
+    passes::training(&mut graph, &recipe(&network, sgd()), passes::Footprint::Normal);
     let mut inputs = inputs(&network, 6);
     let mut losses = vec![];
     for _ in 0..20 {

@@ -1,5 +1,7 @@
 //! Every set of vector instructions gives the bits of plain Rust; `tests/it/cpu.rs` compares with the f64 graph.
 
+mod sweep;
+
 use super::super::arena::Arena;
 use super::{Around, Isa, Ready};
 use crate::codegen::abi::StepContext;

@@ -1,13 +1,15 @@
 //! Kernels, timed by criterion: the three passes of a 3x3 convolution by shape, and the maps around it.
 //!
-//! A whole training step of `kernels.sd` runs, so that caches are as a step leaves them; what counts is the time of the
-//! kernels in question.
+//! A whole training step of `block.sd` runs, so that caches are as a step leaves them; what counts is the time of the
+//! kernels in question. `sweep` in place of a filter goes over widths, sizes and batches instead.
+
+mod sweep;
 
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use sdc::bench::drawn;
 use sdc::data::Batch;
 use sdc::device::cpu::CpuEngine;
@@ -15,7 +17,7 @@ use sdc::driver::{self, Choice, Input, Session};
 use sdc::kernel::{Body, Kernel, Pass, Plan, Work};
 use sdc::train;
 
-const PROGRAM: &str = "benches/kernels.sd";
+const PROGRAM: &str = "benches/kernels/block.sd";
 const BATCH: usize = 32;
 
 /// Width, size, stride and groups of a convolution, as the networks of the papers have them.
@@ -38,19 +40,26 @@ struct Ready {
 }
 
 impl Ready {
-    fn new((width, size, stride, groups): (usize, usize, usize, usize)) -> Ready {
+    fn new((width, size, stride, groups): (usize, usize, usize, usize), batch: usize) -> Ready {
         let sets = [("width", width), ("size", size), ("stride", stride), ("groups", groups)];
         let sets = sets.map(|(name, value)| format!("model.{name}={value}")).to_vec();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROGRAM);
         let mut session = Session::default();
         let built = driver::build(&mut session, &Input::File(program), &Choice { model: None, sets });
         let network = built.expect("the program is right for every shape").network;
-        let recipe = sdc::bench::plain(&network, BATCH);
-        let plans = driver::plans(&driver::graphs(&network, recipe.as_ref()), BATCH);
+        let recipe = sdc::bench::plain(&network, batch);
+        let plans = driver::plans(&driver::graphs(&network, recipe.as_ref()), batch);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut engine = driver::compile(plans, threads);
         train::initialise(&mut engine, &network, 0);
-        Ready { engine, images: drawn(&network, BATCH) }
+        Ready { engine, images: drawn(&network, batch) }
+    }
+
+    /// The kernels that do something of the second convolution, and their work.
+    fn chosen(&self, which: fn(&Kernel) -> bool) -> (Vec<bool>, Work) {
+        let plan = self.plan();
+        let picked = plan.kernels.iter().filter(|kernel| which(kernel));
+        (plan.kernels.iter().map(which).collect(), picked.map(|kernel| kernel.work(plan, plan.batch)).sum())
     }
 
     fn plan(&self) -> &Plan {
@@ -95,12 +104,9 @@ fn kernels(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.sample_size(10);
         for shape @ (width, size, stride, groups) in SHAPES {
-            let mut ready = Ready::new(shape);
-            let plan = ready.plan();
-            let chosen: Vec<bool> = plan.kernels.iter().map(which).collect();
+            let mut ready = Ready::new(shape, BATCH);
+            let (chosen, work) = ready.chosen(which);
             assert!(chosen.contains(&true), "{name} of {shape:?} is some kernel");
-            let picked = plan.kernels.iter().filter(|kernel| which(kernel));
-            let work: Work = picked.map(|kernel| kernel.work(plan, BATCH)).sum();
             group.throughput(if work.flops > 0 {
                 Throughput::Elements(work.flops)
             } else {
@@ -114,4 +120,12 @@ fn kernels(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, kernels);
-criterion_main!(benches);
+
+fn main() {
+    if std::env::args().any(|argument| argument == "sweep") {
+        sweep::run();
+    } else {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}
