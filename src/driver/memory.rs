@@ -1,22 +1,22 @@
 //! Whether a plan fits into memory, asked before anything is compiled.
 
 use super::{Graphs, Plans, plans};
-use crate::device::Machine;
+use crate::device::{Machine, Ready};
 use crate::diag::{Failure, codes};
 
-/// Refuses plans for batches of `batch` images that need more than a machine has room for, and names the largest batch
-/// that fits.
+/// Plans for batches of `batch` images, ready for a machine; refused where they need more than it has room for, with the
+/// largest batch that fits.
 ///
 /// # Errors
 /// Where they do not fit.
-pub fn check_memory(graphs: &Graphs, made: &Plans, batch: usize, machine: &Machine) -> Result<(), Failure> {
-    let Some(room) = machine.room() else { return Ok(()) };
-    let bytes = |plans: &Plans| machine.bytes(plans.train.as_ref(), &plans.test);
-    let needed = bytes(made);
+pub fn ready(graphs: &Graphs, made: Plans, batch: usize, machine: &Machine) -> Result<Ready, Failure> {
+    let ready = |plans: Plans| machine.ready(plans.train, plans.test);
+    let made = ready(made);
+    let (needed, Some(room)) = (made.bytes(), machine.room()) else { return Ok(made) };
     if needed <= room {
-        return Ok(());
+        return Ok(made);
     }
-    let fits = |batch: usize| bytes(&plans(graphs, batch)) <= room;
+    let fits = |batch: usize| ready(plans(graphs, batch)).bytes() <= room;
     // The largest that fits, 0 if none does; `batch` does not.
     let (mut largest, mut too_large) = (0, batch);
     while too_large - largest > 1 {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
-pub use self::memory::check_memory;
+pub use self::memory::ready;
 use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::config::{self, Config};
 use crate::data;
@@ -308,7 +308,7 @@ pub fn machine(device: Device, threads: usize) -> Result<Machine, Failure> {
 /// # Errors
 /// Where its driver refuses.
 pub fn engine(plans: Plans, machine: &Machine) -> Result<Box<dyn Engine>, Failure> {
-    machine.engine(plans.train, plans.test)
+    machine.engine(machine.ready(plans.train, plans.test))
 }
 
 /// The engine that runs the plans on the CPU.

@@ -58,9 +58,8 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     let data = data::load(&recipe.data, recipe.seed)?;
     let graphs = driver::graphs(network, Some(recipe));
     let plans = driver::plans(&graphs, recipe.batch);
-    driver::check_memory(&graphs, &plans, recipe.batch, &machine)?;
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
-    let mut engine = driver::engine(plans, &machine)?;
+    let mut engine = machine.engine(driver::ready(&graphs, plans, recipe.batch, &machine)?)?;
     let start = match (&found, source) {
         (Some(found), _) => Start::Resumed(&found.checkpoint),
         (None, Source::New { weights: Some(weights), .. }) => Start::Weights(weights),

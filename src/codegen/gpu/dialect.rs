@@ -60,6 +60,12 @@ impl Dialect {
         }
     }
 
+    /// Whether a block of threads can see what other blocks of the same launch wrote, so that the last one can go on with
+    /// it. Metal and WGSL have no fence between blocks.
+    pub(super) fn sees_other_blocks(self) -> bool {
+        self == Dialect::Cuda
+    }
+
     /// Whether a buffer is a parameter of its own. Elsewhere a kernel gets the arena and a table of what the others are:
     /// so many buffers are more than a driver binds.
     pub(super) fn passes_buffers(self) -> bool {

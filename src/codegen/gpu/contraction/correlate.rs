@@ -4,12 +4,13 @@
 //! a plane, the run is an image, and the sums grow from tile to tile; else it is one tile, of as many images as it meets.
 
 use super::super::Shape;
+use super::super::channel::{self, Meeting, finish};
 use super::super::nest::{finish_sums, grow_sums, plane_stores, point_stores, start_sums};
 use super::super::value::{Values, place};
 use super::super::writer::{Writer, zeros};
 use super::operand::{Source, over_tap, under_tap};
 use super::{plain, tile_quarters, tiled};
-use crate::kernel::{BLOCK, BufferId, Contraction, Pass, Sizes, blocks, padded};
+use crate::kernel::{BLOCK, BufferId, Contraction, Map, Pass, Sizes, blocks, padded};
 
 /// One pass with the two directions' differences as data.
 pub(super) struct Correlation<'k> {
@@ -75,7 +76,7 @@ impl<'k> Correlation<'k> {
     }
 }
 
-pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape {
+pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize, after: &[&Map]) -> Shape {
     let c = Correlation::new(k);
     let operand = match &k.pass {
         Pass::Forward { x: operand, .. } | Pass::ToInput { dy: operand, .. } => operand,
@@ -117,6 +118,8 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape
             w.index("cq", "cq_first + thread");
             plane_stores(w, epilogue);
         });
+        let meeting = Meeting { counter: "tile", counters: groups * tiles, quarters: ["cq_first", "cq_end"] };
+        finish(w, after, &channel::Tile { threads: tile.threads, quarters: tile.quarters }, &meeting);
     }
     Shape { groups: [runs, groups * tiles], threads: tile.threads }
 }
@@ -160,8 +163,8 @@ fn first_column(w: &mut Writer<'_>, c: &Correlation<'_>, groups: usize, tiles: u
 fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, tile: &Tile) {
     let Tile { rows, quarters, .. } = *tile;
     let (side, grouped) = (format!("{}u", c.sizes.kernel), c.sizes.groups > 1);
-    let read_of_row = w.shared("read", rows * 4);
-    let weights = w.shared("weights", BLOCK * quarters);
+    let read_of_row = w.shared("left", rows * 4);
+    let weights = w.shared("right", BLOCK * quarters);
     w.index("tq", &format!("thread % {quarters}u"));
     w.index("tr", &format!("(thread / {quarters}u) * 4u"));
     (0..4).for_each(|m| zeros(w, &format!("sum{m}")));

@@ -20,6 +20,22 @@ struct Index { unsigned x, y; };
 #define blockIdx (Index{simt::group[0], simt::group[1]})
 #define threadIdx (Index{simt::current->number, 0})
 inline void __syncthreads() { simt::wait_for_block(); }
+inline int __syncthreads_or(int x) { return simt::wait_for_any(x != 0); }
+inline void __threadfence() { simt::fenced = true; }
+inline unsigned atomicInc(unsigned *counter, unsigned limit) {
+  unsigned before = *counter;
+  *counter = before >= limit ? 0 : before + 1;
+  simt::count(counter, before >= limit);
+  return before;
+}
+struct Counters {
+  unsigned *data;
+  unsigned len;
+  unsigned &operator[](unsigned i) const {
+    if (i >= len) simt::fail("a counter that is not there");
+    return data[i];
+  }
+};
 
 typedef float4 Vector;
 struct Step;
@@ -30,6 +46,9 @@ inline const Argument *the_arguments;
 template <class T> struct Given;
 template <bool W> struct Given<Checked<float4, W>> {
   static Checked<float4, W> of(const Argument &a) { return {the_arena.data + a.offset, the_arena.traces + a.offset, a.len}; }
+};
+template <> struct Given<Counters> {
+  static Counters of(const Argument &a) { return {reinterpret_cast<unsigned *>(the_arena.data + a.offset), 4 * a.len}; }
 };
 template <> struct Given<unsigned> { static unsigned of(const Argument &a) { return a.word; } };
 template <> struct Given<float> { static float of(const Argument &a) { return __uint_as_float(a.word); } };
