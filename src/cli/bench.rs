@@ -9,6 +9,7 @@ use super::summary::size;
 use super::table::{Align, Table};
 use super::{Chosen, Format, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
+use crate::codegen::gpu::Precision;
 use crate::device::{Device, host};
 use crate::diag::grouped;
 use crate::driver::{Input, Session};
@@ -25,6 +26,9 @@ pub struct Args {
     /// Where it runs: cpu, cuda, cuda:N, vulkan or metal.
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
+    /// What contractions multiply: fp32, or on CUDA's tensor cores tf32 or bf16.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
     /// Threads [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -51,6 +55,7 @@ pub fn run(args: &Args) -> ExitCode {
         batch: args.batch.map(|batch| batch as usize),
         threads: threads(args.threads),
         device: args.device,
+        precision: args.precision,
         samples: args.steps as usize,
         warmup: args.warmup as usize,
         layers: args.layers,

@@ -8,7 +8,7 @@ use super::cpu::CpuEngine;
 use super::cuda;
 use super::gpu::{GpuEngine, Prepared, Processor};
 use super::{Engine, host};
-use crate::codegen::gpu::{self, Dialect, Programs};
+use crate::codegen::gpu::{self, Dialect, Precision, Programs};
 use crate::diag::Failure;
 use crate::kernel::Plan;
 
@@ -90,11 +90,36 @@ impl Machine {
         }
     }
 
+    /// The same machine, whose contractions multiply in a precision.
+    ///
+    /// # Errors
+    /// Where it has no tensor cores for it.
+    pub fn with(self, precision: Precision) -> Result<Machine, Failure> {
+        let what = match self {
+            Machine::Cuda(card) => return card.with(precision).map(Machine::Cuda),
+            machine if precision == Precision::Fp32 => return Ok(machine),
+            Machine::Cpu { .. } => "cpu",
+            #[cfg(feature = "gpu")]
+            Machine::Wgpu(adapter) => {
+                if adapter.dialect() == Dialect::Metal {
+                    "metal"
+                } else {
+                    "vulkan"
+                }
+            }
+        };
+        Err(Failure::new(
+            crate::diag::codes::NO_DEVICE,
+            format!("--device {what} multiplies in fp32 alone, not in {precision}"),
+            "leave --precision away, or use --device cuda with a card of architecture 8.0 or newer",
+        ))
+    }
+
     /// The language of its kernels, where it compiles texts.
     pub fn dialect(&self) -> Option<Dialect> {
         match self {
             Machine::Cpu { .. } => None,
-            Machine::Cuda(_) => Some(Dialect::Cuda),
+            Machine::Cuda(card) => Some(card.dialect()),
             #[cfg(feature = "gpu")]
             Machine::Wgpu(adapter) => Some(adapter.dialect()),
         }

@@ -10,6 +10,7 @@ use self::session::{Finished, Program, Source};
 use super::progress::Style;
 use super::signals::Signals;
 use super::{Format, Values, failed, kept, print, report};
+use crate::codegen::gpu::Precision;
 use crate::data::Splits;
 use crate::device::Device;
 use crate::diag::{Failure, Problem, codes};
@@ -38,6 +39,9 @@ pub struct Args {
     /// Where the network runs: cpu, cuda, cuda:N, vulkan or metal; `sdc devices` lists them.
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: Device,
+    /// What contractions multiply: fp32, or on CUDA's tensor cores tf32 or bf16; sums and weights are fp32 in any case.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
     /// Threads [default: one a processor]; the result is the same for any number.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -101,6 +105,7 @@ impl Args {
             weights: None,
             save_every: None,
             device: Device::Cpu,
+            precision: Precision::Fp32,
             quiet: true,
             json: false,
         }

@@ -54,7 +54,7 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Source::New { .. } => None,
         Source::Old(folder) => Some(folder.checkpoints().newest(network)?),
     };
-    let machine = driver::machine(args.device, threads(args.threads))?;
+    let machine = driver::machine(args.device, threads(args.threads))?.with(args.precision)?;
     let data = data::load(&recipe.data, recipe.seed)?;
     let graphs = driver::graphs(network, Some(recipe));
     let plans = driver::plans(&graphs, recipe.batch);

@@ -6,7 +6,9 @@
 //! A step's numbers (images, seed, step, rate) lie in the device's memory, so that a recorded step draws anew each time
 //! it is replayed. Whether loss and gradients are finite is found there too (`guard`).
 //!
-//! Absences: no driver, no file; fast paths for tensor cores.
+//! Contractions multiply numbers of 32 bits, or in CUDA rounded ones on tensor cores ([`Precision`]).
+//!
+//! Absences: no driver, no file; Metal's matrices of a SIMD group.
 
 mod channel;
 mod contraction;
@@ -21,7 +23,7 @@ mod table;
 mod value;
 mod writer;
 
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Precision};
 pub use launch::{Argument, Kernel, Launch, Program, Programs};
 pub use table::table;
 

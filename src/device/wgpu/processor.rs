@@ -261,7 +261,7 @@ fn module(device: &Device, dialect: Dialect, name: &str, text: String, threads: 
             // whose indices lie inside the arena for the plan that the arena was made for.
             unsafe { device.create_shader_module_passthrough(descriptor) }
         }
-        Dialect::Wgsl | Dialect::Cuda => {
+        Dialect::Wgsl | Dialect::Cuda(_) => {
             let source = ShaderSource::Wgsl(text.into());
             let descriptor = ShaderModuleDescriptor { label: Some(name), source };
             // SAFETY: as above; its loops are counted, and its divisors are numbers of a plan, none of them 0.

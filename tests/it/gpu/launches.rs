@@ -38,7 +38,7 @@ fn counted(net: &str, place: &str, dialect: Dialect) -> (usize, usize) {
 
 /// The launches of one block, forward and back, by name, with how often each comes.
 fn of_block(place: &str, block: &str) -> BTreeMap<String, usize> {
-    let (_, programs) = made("pyramidnet(20, alpha: 48, classes: 10)", place, Dialect::Cuda);
+    let (_, programs) = made("pyramidnet(20, alpha: 48, classes: 10)", place, Dialect::CUDA);
     let mut counts = BTreeMap::new();
     for launch in programs.train.expect("it is trained").launches {
         if launch.name.contains(block) {
@@ -52,7 +52,7 @@ fn of_block(place: &str, block: &str) -> BTreeMap<String, usize> {
 fn a_stochastic_factor_adds_no_kernel_to_a_block() {
     let plain = of_block("", "group[1].block[1]");
     let shaken = of_block(SHAKEDROP, "group[1].block[1]");
-    assert!(plain.len() > 10, "{plain:?}");
+    assert!(plain.len() >= 6, "{plain:?}");
     let count = |launches: &BTreeMap<String, usize>| launches.values().sum::<usize>();
     golden("a_block", &plain.iter().map(|(name, count)| format!("{count} {name}\n")).collect::<String>());
     assert_eq!(count(&plain), count(&shaken), "{plain:#?}\n{shaken:#?}");
@@ -72,7 +72,7 @@ fn launches_of_a_step() {
         (resnext, SHAKEDROP),
         ("shake_resnet(26, width: 32, classes: 10)", "place shake_shake() on residuals"),
     ] {
-        let (launches, passes) = counted(net, place, Dialect::Cuda);
+        let (launches, passes) = counted(net, place, Dialect::CUDA);
         let (metal, _) = counted(net, place, Dialect::Metal);
         assert_eq!(metal, counted(net, place, Dialect::Wgsl).0);
         let each = |launches: usize| format!("{launches:5} {:.2}", launches as f64 / passes as f64);

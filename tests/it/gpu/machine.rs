@@ -43,7 +43,7 @@ impl Machine {
         let text = folder.path().join(format!("kernels.{}", dialect.extension()));
         std::fs::write(&text, programs.text()).expect("the text is written");
         let mut main = match dialect {
-            Dialect::Cuda => "#include \"cuda.h\"\n".to_owned(),
+            Dialect::Cuda(_) => "#include \"cuda.h\"\n".to_owned(),
             Dialect::Metal => String::new(),
             Dialect::Wgsl => unreachable!("WGSL is no C"),
         };

@@ -9,9 +9,11 @@
 mod correlate;
 mod operand;
 mod plain;
+mod tensor;
 mod weight;
 
 use super::Shape;
+use super::dialect::Precision;
 use super::value::Values;
 use super::writer::Writer;
 use crate::kernel::{BLOCK, Body, Contraction, Kernel, Map, Pass, Sizes};
@@ -21,7 +23,7 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize, after: &
     match &k.pass {
         Pass::Forward { .. } | Pass::ToInput { .. } => correlate::kernel(w, k, batch, after),
         Pass::ToWeight { x, dy, dweight } if tiled(&k.sizes) => {
-            weight::Layout::new(&k.sizes, batch).kernel(w, [x, dy], *dweight)
+            weight::Layout::new(&k.sizes, batch, w.precision()).kernel(w, [x, dy], *dweight)
         }
         Pass::ToWeight { x, dy, dweight } => plain::weight(w, &k.sizes, [x, dy], *dweight),
     }
@@ -29,9 +31,10 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize, after: &
 
 /// Whether a kernel is a gradient to a weight that is made in parts.
 pub(super) fn has_parts(kernel: &Kernel, batch: usize) -> bool {
+    // How many parts there are does not depend on the precision.
     match &kernel.body {
         Body::Contraction(k) if matches!(k.pass, Pass::ToWeight { .. }) && tiled(&k.sizes) => {
-            weight::Layout::new(&k.sizes, batch).splits > 1
+            weight::Layout::new(&k.sizes, batch, Precision::Fp32).splits > 1
         }
         Body::Contraction(_) | Body::Map(_) => false,
     }
@@ -40,7 +43,7 @@ pub(super) fn has_parts(kernel: &Kernel, batch: usize) -> bool {
 /// Writes the kernel that adds the parts of a gradient to a weight.
 pub(super) fn sum_of_parts(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape {
     let Pass::ToWeight { dweight, .. } = k.pass else { unreachable!("only gradients to weights have parts") };
-    weight::Layout::new(&k.sizes, batch).sum(w, dweight)
+    weight::Layout::new(&k.sizes, batch, w.precision()).sum(w, dweight)
 }
 
 /// Whether an epilogue sums over the pixels of planes, so that a block of threads takes an image.

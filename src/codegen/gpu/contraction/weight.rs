@@ -4,9 +4,11 @@
 //! in order by the last block of a tile, or by a kernel of their own; where there are enough products, they are not.
 
 use super::super::Shape;
+use super::super::dialect::Precision;
 use super::super::nest::{THREADS, tree};
 use super::super::writer::{Type, Writer, zeros};
 use super::operand::{Source, under_tap};
+use super::tensor::{self, Patches, Side};
 use super::tile_quarters;
 use crate::kernel::{BufferId, Operand, ReduceOp, Sizes, blocks, padded};
 
@@ -33,21 +35,26 @@ pub(super) struct Layout<'s> {
     depth: usize,
     /// Threads that share a place of a tile, each for every so many pixels.
     slices: usize,
+    /// The products of a tile on tensor cores.
+    patches: Option<Patches>,
 }
 
 impl<'s> Layout<'s> {
-    pub(super) fn new(s: &'s Sizes, batch: usize) -> Self {
+    pub(super) fn new(s: &'s Sizes, batch: usize, precision: Precision) -> Self {
         let (inputs, outputs) = (s.group_inputs(), s.group_outputs());
         let [qi, qo] = [inputs, outputs].map(tile_quarters);
         let [input_tiles, output_tiles] = [inputs.div_ceil(4 * qi), outputs.div_ceil(4 * qo)];
         let tiles = s.taps() * s.groups * input_tiles * output_tiles;
         let rows = batch * s.out_pixels();
         let splits = ENOUGH.div_ceil(tiles).min(rows.div_ceil(WORTH)).max(1);
-        let depth = SHARED / qi.max(qo);
+        // As many threads as the gradient to the input has, which runs beside it.
+        let slices = 16 / qo;
+        let patches =
+            (precision != Precision::Fp32).then(|| Patches::new(precision, [4 * qi, 4 * qo], qi * qo * slices));
+        let depth = (SHARED / qi.max(qo)).max(16 * patches.as_ref().map_or(1, |patches| patches.slices));
         // Whole steps of the depth, so that only the last part ends inside one.
         let per_split = rows.div_ceil(splits).next_multiple_of(depth);
-        // As many threads as the gradient to the input has, which runs beside it.
-        Layout { s, qi, qo, input_tiles, output_tiles, splits, per_split, depth, slices: 16 / qo }
+        Layout { s, qi, qo, input_tiles, output_tiles, splits, per_split, depth, slices, patches }
     }
 
     fn tiles(&self) -> usize {
@@ -65,7 +72,13 @@ impl<'s> Layout<'s> {
         let threads = self.qi * self.qo * self.slices;
         products(w, self, operands);
         let places = self.qi * self.qo;
-        if self.slices > 1 {
+        if let Some(patches) = &self.patches {
+            let tile = patches.finish(w);
+            for m in 0..4 {
+                let row = format!("(ti << 2u) + {m}u");
+                tensor::vector(w, &format!("sum{m}"), &tile, patches, [&row, "to"]);
+            }
+        } else if self.slices > 1 {
             (0..4).for_each(|m| tree(w, &format!("sum{m}"), ReduceOp::Sum, threads, places));
         }
         let (vectors, splits) = (self.vectors(), self.splits);
@@ -128,18 +141,23 @@ fn add_parts(w: &mut Writer<'_>, dweight: BufferId, at: &str, [count, len]: [&st
 
 /// Each thread: four inputs times four outputs at a tap.
 fn products(w: &mut Writer<'_>, layout: &Layout<'_>, operands: [&Operand; 2]) {
-    let Layout { s, qi, qo, depth, slices, .. } = *layout;
+    let Layout { s, qi, qo, depth, slices, ref patches, .. } = *layout;
+    // What stands beside a row in shared memory.
+    let beside = if patches.is_some() { tensor::BESIDE } else { 0 };
     let threads = qi * qo * slices;
     let mut x = Source::new(operands[0], s.pixels(), "x");
     let mut dy = Source::new(operands[1], s.out_pixels(), "d");
     columns(w, layout);
     let (x_quarters, dy_quarters) = (x.quarters(w), dy.quarters(w));
-    let x_tile = w.shared("left", depth * qi);
-    let dy_tile = w.shared("right", depth * qo);
+    let x_tile = w.shared("left", depth * (qi + beside));
+    let dy_tile = w.shared("right", depth * (qo + beside));
     let place = if slices > 1 { format!("(thread % {}u)", qi * qo) } else { "thread".to_owned() };
     w.index("ti", &format!("{place} / {qo}u"));
     w.index("to", &format!("{place} % {qo}u"));
-    (0..4).for_each(|m| zeros(w, &format!("sum{m}")));
+    match patches {
+        Some(patches) => patches.start(w),
+        None => (0..4).for_each(|m| zeros(w, &format!("sum{m}"))),
+    }
     let per_split = w.uint("pixels of a part", layout.per_split);
     w.index("start", &format!("group * {per_split}"));
     w.index("end", &format!("least(start + {per_split}, now.batch * {}u)", s.out_pixels()));
@@ -149,7 +167,7 @@ fn products(w: &mut Writer<'_>, layout: &Layout<'_>, operands: [&Operand; 2]) {
             x.scope(|x| {
                 w.index("cq", &format!("least(x_first + thread % {qi}u, {x_quarters} - 1u)"));
                 x.hoist(w);
-                rows(w, s, &x_tile, [depth * qi, qi, threads], |w| {
+                rows(w, s, &x_tile, [depth * qi, qi, threads], beside, |w| {
                     under_tap(w, s);
                     x.inside(w, "found", [s.height, s.width]);
                 });
@@ -159,7 +177,7 @@ fn products(w: &mut Writer<'_>, layout: &Layout<'_>, operands: [&Operand; 2]) {
             dy.scope(|dy| {
                 w.index("cq", &format!("least(dy_first + thread % {qo}u, {dy_quarters} - 1u)"));
                 dy.hoist(w);
-                rows(w, s, &dy_tile, [depth * qo, qo, threads], |w| {
+                rows(w, s, &dy_tile, [depth * qo, qo, threads], beside, |w| {
                     dy.scope(|dy| {
                         w.index("p", "q");
                         let found = dy.at_point(w);
@@ -169,6 +187,11 @@ fn products(w: &mut Writer<'_>, layout: &Layout<'_>, operands: [&Operand; 2]) {
             });
         });
         w.barrier();
+        if let Some(patches) = patches {
+            let left = Side::ByDepth(&x_tile, 4 * (qi + beside));
+            patches.multiply(w, depth, &left, &Side::ByDepth(&dy_tile, 4 * (qo + beside)));
+            return;
+        }
         let first = if slices > 1 { format!("thread / {}u", qi * qo) } else { "0u".to_owned() };
         w.count(["k", &first, &format!("{depth}u"), &format!("{slices}u")], |w| {
             w.constant(Type::F4, "x_", &format!("{x_tile}[k * {qi}u + ti]"));
@@ -213,6 +236,7 @@ fn rows(
     s: &Sizes,
     into: &str,
     [vectors, quarters, threads]: [usize; 3],
+    beside: usize,
     find: impl FnOnce(&mut Writer<'_>),
 ) {
     w.count(["i", "thread", &format!("{vectors}u"), &format!("{threads}u")], |w| {
@@ -223,6 +247,7 @@ fn rows(
             w.index("q", &format!("r % {}u", s.out_pixels()));
             find(w);
         });
-        w.assign(&format!("{into}[i]"), "found");
+        let place = if beside > 0 { format!("i + (i / {quarters}u) * {beside}u") } else { "i".to_owned() };
+        w.assign(&format!("{into}[{place}]"), "found");
     });
 }

@@ -92,7 +92,7 @@ fn shared(sides: &[(Writer<'_>, Shape)]) -> Vec<(Type, String, usize)> {
 /// Which block of threads this is along an axis.
 fn place_of(dialect: Dialect, axis: char) -> String {
     match dialect {
-        Dialect::Cuda => format!("blockIdx.{axis}"),
+        Dialect::Cuda(_) => format!("blockIdx.{axis}"),
         Dialect::Metal | Dialect::Wgsl => format!("place.{axis}"),
     }
 }
@@ -106,7 +106,7 @@ fn head(dialect: Dialect, table: &Table, sides: &[(Writer<'_>, Shape)]) -> Strin
         .flat_map(|((w, _), beside)| w.named.iter().map(move |n| (n.name.replace('@', beside), &n.argument)))
         .collect();
     let mut text = match dialect {
-        Dialect::Cuda => {
+        Dialect::Cuda(_) => {
             let mut parameters = vec!["const Step *this_step".to_owned()];
             for (name, argument) in &all {
                 let ty = match argument {

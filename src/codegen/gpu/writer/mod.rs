@@ -4,7 +4,7 @@ mod assemble;
 
 pub(super) use assemble::{MOST_BESIDE, kernel};
 
-use super::dialect::{Dialect, Table, filled};
+use super::dialect::{Dialect, Precision, Table, filled};
 use super::launch::Argument;
 use crate::kernel::{Buffer, BufferId, Param, Size, blocks};
 
@@ -142,6 +142,11 @@ impl<'a> Writer<'a> {
             self.shared.push((Type::F4, name.clone(), len));
         }
         name
+    }
+
+    /// What contractions multiply.
+    pub(super) fn precision(&self) -> Precision {
+        self.dialect.precision()
     }
 
     /// Whether a block can see what others of the launch wrote.
