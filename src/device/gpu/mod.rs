@@ -1,7 +1,8 @@
 //! A network on a graphics processor: what CUDA's and wgpu's engines have in common.
 //!
-//! All memory lies on the processor: the plan's arena, the room for parts of sums, the verdict. A step goes there as one
-//! list of calls, and what comes back is its loss and the verdict. Absence: any driver; a [`Processor`] is one.
+//! All memory lies on the processor: the plan's arena, the room for parts of sums, the verdict, the counters of blocks. A
+//! step goes there as one list of calls, each of one kernel of the plan or of several; what comes back is its loss and the
+//! verdict. Absence: any driver; a [`Processor`] is one.
 
 mod calls;
 mod engine;

@@ -75,6 +75,13 @@ fn launches_of_a_step() {
         let (launches, passes) = counted(net, place, Dialect::CUDA);
         let (metal, _) = counted(net, place, Dialect::Metal);
         assert_eq!(metal, counted(net, place, Dialect::Wgsl).0);
+        // What a step has but once: the loss, the finding whether all is finite, the update.
+        const ONCE: f64 = 12.0;
+        let most = |each: f64| each * passes as f64 + ONCE;
+        assert!(
+            launches as f64 <= most(1.2) && metal as f64 <= most(1.7),
+            "{launches} and {metal} for {passes}: {net}"
+        );
         let each = |launches: usize| format!("{launches:5} {:.2}", launches as f64 / passes as f64);
         table += &format!("{passes:5} {} {}  {net} {place}\n", each(launches), each(metal));
     }

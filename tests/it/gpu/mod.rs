@@ -140,19 +140,24 @@ fn output(plan: &Plan, name: &Output, batch: usize, arena: &[f32]) -> Vec<f32> {
 }
 
 /// One step and one test pass of a network in a dialect.
-fn check(
+fn check(network: &Network, optimizer: &Optimizer, loss: Loss, sizes: [usize; 2], dialect: Dialect, orders: &[u32]) {
+    check_within(network, optimizer, loss, sizes, dialect, orders, tolerance(dialect));
+}
+
+fn check_within(
     network: &Network,
     optimizer: &Optimizer,
     loss: Loss,
     [batch, images]: [usize; 2],
     dialect: Dialect,
     orders: &[u32],
+    tolerance: f64,
 ) {
     if !machine::at_hand() {
         return;
     }
     let mut graphs = graphs(network, optimizer, loss);
-    let compiled = Compiled::new(&graphs.0, &graphs.1, batch, dialect);
+    let compiled = Compiled { tolerance, ..Compiled::new(&graphs.0, &graphs.1, batch, dialect) };
     compiled.check(network, &mut graphs, &rounded(network, images), orders);
 }
 

@@ -3,7 +3,8 @@
 //!
 //! A pass to y or to x is a product of rows (pixels of the result, image by image) and columns (its channels), summed over
 //! taps and the channels that are read ([`correlate`]); to a weight it is one of channels and channels for each tap,
-//! summed over pixels ([`weight`]). Groups whose channels do not fill blocks of sixteen take the plain sum instead of
+//! summed over pixels ([`weight`]). The products of a tile are a thread's own, or in CUDA a warp's on tensor cores
+//! ([`tensor`]). Groups whose channels do not fill blocks of sixteen take the plain sum instead of
 //! tiles ([`plain`]). Everything is cut by shape alone and summed in a fixed order.
 
 mod correlate;
