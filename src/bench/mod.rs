@@ -13,6 +13,7 @@ pub use spread::Spread;
 
 use std::time::Instant;
 
+use crate::codegen::gpu::Precision;
 use crate::data::{self, Batch, Pass};
 use crate::device::{Device, Engine, State, host};
 use crate::diag::{Failure, codes};
@@ -38,6 +39,8 @@ pub struct Options {
     pub device: Device,
     /// How much memory a training step may take.
     pub footprint: Footprint,
+    /// What contractions multiply there.
+    pub precision: Precision,
     /// Samples that are wanted; at least 1.
     pub samples: usize,
     /// Steps before the first sample.
@@ -97,8 +100,11 @@ pub fn measure(
     }
     // The CPU's engine is asked for more than an engine in general.
     let (mut cpu, mut other) = match options.device {
-        Device::Cpu => (Some(driver::compile(plans, options.threads)), None),
-        device => (None, Some(driver::engine(plans, &driver::machine(device, options.threads)?)?)),
+        Device::Cpu if options.precision == Precision::Fp32 => (Some(driver::compile(plans, options.threads)), None),
+        device => {
+            let machine = driver::machine(device, options.threads)?.with(options.precision)?;
+            (None, Some(driver::engine(plans, &machine)?))
+        }
     };
     let engine: &mut dyn Engine = match (&mut cpu, &mut other) {
         (Some(cpu), _) => cpu,

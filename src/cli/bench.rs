@@ -9,6 +9,7 @@ use super::summary::size;
 use super::table::{Align, Table};
 use super::{Chosen, Format, Memory, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
+use crate::codegen::gpu::Precision;
 use crate::device::{Device, host};
 use crate::diag::grouped;
 use crate::driver::{Input, Session};
@@ -28,6 +29,9 @@ pub struct Args {
     /// How much memory a training step may take.
     #[arg(long, value_enum, default_value_t)]
     memory: Memory,
+    /// What contractions multiply: fp32, or on CUDA's tensor cores tf32 or bf16.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
     /// Threads [default: one a processor].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -58,6 +62,7 @@ pub fn run(args: &Args) -> ExitCode {
         threads: threads(args.threads),
         device: args.device,
         footprint: args.memory.into(),
+        precision: args.precision,
         samples: args.steps as usize,
         warmup: args.warmup as usize,
         every_sample: args.every_sample,

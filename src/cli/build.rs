@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::{Chosen, Format, Memory, failed, print, report};
-use crate::codegen::gpu::{self, Dialect};
+use crate::codegen::gpu::{self, Dialect, Precision};
 use crate::diag::Failure;
 use crate::disk::{SystemDisk, replace_text};
 use crate::driver::{self, Input, Session};
@@ -19,6 +19,9 @@ pub struct Args {
     /// The language of the kernels.
     #[arg(long, value_enum)]
     target: Target,
+    /// What contractions multiply: fp32, or in CUDA tf32 and bf16 on tensor cores; sums and weights are fp32 in any case.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
     /// The folder for `kernels.…` and `launches.json`; it is made where it is not there.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -59,9 +62,13 @@ fn write(args: &Args, session: &mut Session) -> Option<Result<String, Failure>> 
     let graphs = driver::graphs_within(&built.network, recipe, args.memory.into());
     let plans = driver::plans(&graphs, recipe.map_or(1, |recipe| recipe.batch));
     let dialect = match args.target {
-        Target::Cuda => Dialect::Cuda,
+        Target::Cuda => Dialect::CUDA,
         Target::Metal => Dialect::Metal,
         Target::Wgsl => Dialect::Wgsl,
+    };
+    let dialect = match driver::in_precision(Some(dialect), args.precision) {
+        Ok(dialect) => dialect.expect("there was one"),
+        Err(failure) => return Some(Err(failure)),
     };
     let programs = driver::gpu_programs(&plans, dialect);
     let table = gpu::table(plans.train.as_ref(), &plans.test, &programs, dialect);

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{Chosen, Format, Memory, print, report};
+use super::{Chosen, Format, Memory, failed, print, report};
 use crate::codegen::clif;
-use crate::codegen::gpu::Dialect;
+use crate::codegen::gpu::{Dialect, Precision};
 use crate::device::cpu;
 use crate::driver::{self, Input, Plans, Session};
 use crate::kernel::{Kernel, Plan};
@@ -23,6 +23,9 @@ pub struct Args {
     /// How much memory a training step may take.
     #[arg(long, value_enum, default_value_t)]
     memory: Memory,
+    /// What contractions of `cuda` multiply: fp32, or tf32 and bf16 on tensor cores.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
 }
 
 /// The stages that can be printed, in their order.
@@ -50,12 +53,22 @@ enum Stage {
 
 pub fn run(args: &Args) -> ExitCode {
     let mut session = Session::default();
-    print(text(args, &mut session).unwrap_or_default());
+    let dialect = match args.stage {
+        Stage::Cuda => Some(Dialect::CUDA),
+        Stage::Metal => Some(Dialect::Metal),
+        Stage::Wgsl => Some(Dialect::Wgsl),
+        Stage::Ast | Stage::Net | Stage::Graph | Stage::Grad | Stage::Kernels | Stage::Clif => None,
+    };
+    let dialect = match driver::in_precision(dialect, args.precision) {
+        Ok(dialect) => dialect,
+        Err(failure) => return failed(&failure),
+    };
+    print(text(args, dialect, &mut session).unwrap_or_default());
     report(&session, Format::Text)
 }
 
-fn text(args: &Args, session: &mut Session) -> Option<String> {
-    let Args { stage, chosen, memory } = args;
+fn text(args: &Args, dialect: Option<Dialect>, session: &mut Session) -> Option<String> {
+    let Args { stage, chosen, memory, .. } = args;
     let stage = *stage;
     let input = Input::named(&chosen.file);
     if stage == Stage::Ast {
@@ -74,9 +87,9 @@ fn text(args: &Args, session: &mut Session) -> Option<String> {
         }
         Stage::Kernels => plans(graphs(), recipe).to_string(),
         Stage::Clif => each_plan(&plans(graphs(), recipe), &functions),
-        Stage::Cuda => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Cuda).text(),
-        Stage::Metal => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Metal).text(),
-        Stage::Wgsl => driver::gpu_programs(&plans(graphs(), recipe), Dialect::Wgsl).text(),
+        Stage::Cuda | Stage::Metal | Stage::Wgsl => {
+            driver::gpu_programs(&plans(graphs(), recipe), dialect.expect("a language of kernels")).text()
+        }
     })
 }
 

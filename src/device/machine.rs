@@ -8,7 +8,7 @@ use super::cpu::CpuEngine;
 use super::cuda;
 use super::gpu::{GpuEngine, Prepared, Processor};
 use super::{Engine, host};
-use crate::codegen::gpu::{self, Dialect};
+use crate::codegen::gpu::{self, Dialect, Precision, Programs};
 use crate::diag::Failure;
 use crate::kernel::Plan;
 
@@ -90,25 +90,49 @@ impl Machine {
         }
     }
 
+    /// The same machine, whose contractions multiply in a precision.
+    ///
+    /// # Errors
+    /// Where it has no tensor cores for it.
+    pub fn with(self, precision: Precision) -> Result<Machine, Failure> {
+        let what = match self {
+            Machine::Cuda(card) => return card.with(precision).map(Machine::Cuda),
+            machine if precision == Precision::Fp32 => return Ok(machine),
+            Machine::Cpu { .. } => "cpu",
+            #[cfg(feature = "gpu")]
+            Machine::Wgpu(adapter) => {
+                if adapter.dialect() == Dialect::Metal {
+                    "metal"
+                } else {
+                    "vulkan"
+                }
+            }
+        };
+        Err(Failure::new(
+            crate::diag::codes::NO_DEVICE,
+            format!("--device {what} multiplies in fp32 alone, not in {precision}"),
+            "leave --precision away, or use --device cuda with a card of architecture 8.0 or newer",
+        ))
+    }
+
     /// The language of its kernels, where it compiles texts.
     pub fn dialect(&self) -> Option<Dialect> {
         match self {
             Machine::Cpu { .. } => None,
-            Machine::Cuda(_) => Some(Dialect::Cuda),
+            Machine::Cuda(card) => Some(card.dialect()),
             #[cfg(feature = "gpu")]
             Machine::Wgpu(adapter) => Some(adapter.dialect()),
         }
     }
 
-    /// Bytes that an engine for these plans works in, known before it is compiled.
-    pub fn bytes(&self, train: Option<&Plan>, test: &Plan) -> u64 {
-        match (self, self.dialect()) {
-            (Machine::Cpu { threads }, _) => CpuEngine::bytes(train, test, *threads),
-            (_, dialect) => {
-                let dialect = dialect.expect("what is no CPU compiles texts");
-                gpu::programs(train, test, dialect).floats() as u64 * 4
-            }
-        }
+    /// Plans with all that an engine on this machine is made from.
+    pub fn ready(&self, train: Option<Plan>, test: Plan) -> Ready {
+        let programs = self.dialect().map(|dialect| gpu::programs(train.as_ref(), &test, dialect));
+        let bytes = match (self, &programs) {
+            (Machine::Cpu { threads }, _) => CpuEngine::bytes(train.as_ref(), &test, *threads),
+            (_, programs) => programs.as_ref().expect("what is no CPU compiles texts").floats() as u64 * 4,
+        };
+        Ready { train, test, programs, bytes }
     }
 
     /// Bytes that there are for an engine, where that is known.
@@ -136,26 +160,35 @@ impl Machine {
         }
     }
 
-    /// Compiles a test plan, and a training plan if the network is to be trained.
+    /// Compiles what is ready for this machine.
     ///
     /// # Errors
     /// Where the driver refuses.
-    pub fn engine(&self, train: Option<Plan>, test: Plan) -> Result<Box<dyn Engine>, Failure> {
-        Ok(match (self, self.dialect()) {
+    pub fn engine(&self, ready: Ready) -> Result<Box<dyn Engine>, Failure> {
+        let Ready { train, test, programs, .. } = ready;
+        Ok(match (self, programs) {
             (Machine::Cpu { threads }, _) => Box::new(CpuEngine::new(train, test, *threads)),
-            (_, dialect) => Box::new(self.gpu_engine(train, test, dialect.expect("what is no CPU compiles texts"))?),
+            (_, programs) => {
+                let make = |prepared| self.processor(prepared).expect("a graphics processor");
+                Box::new(GpuEngine::new(train, test, programs.expect("what is no CPU compiles texts"), make)?)
+            }
         })
     }
+}
 
-    fn gpu_engine(
-        &self,
-        train: Option<Plan>,
-        test: Plan,
-        dialect: Dialect,
-    ) -> Result<GpuEngine<Box<dyn Processor>>, Failure> {
-        let programs = gpu::programs(train.as_ref(), &test, dialect);
-        let make = |prepared| self.processor(prepared).expect("a graphics processor");
-        GpuEngine::new(train, test, programs, make)
+/// A network's plans, and its kernels' texts for a machine that compiles texts: made once, before it is known whether there
+/// is room for them.
+pub struct Ready {
+    train: Option<Plan>,
+    test: Plan,
+    programs: Option<Programs>,
+    bytes: u64,
+}
+
+impl Ready {
+    /// Bytes that an engine for it works in.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

@@ -10,7 +10,7 @@ mod parallel;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
 
-pub use machine::{Device, Found, Machine, found};
+pub use machine::{Device, Found, Machine, Ready, found};
 
 use crate::diag::Failure;
 use crate::kernel::{BufferId, Plan, Slot};

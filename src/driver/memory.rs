@@ -1,29 +1,29 @@
 //! Whether a plan fits into memory, asked before anything is compiled.
 
 use super::{Footprint, Graphs, Plans, graphs_within, plans};
-use crate::device::Machine;
+use crate::device::{Machine, Ready};
 use crate::diag::{Failure, codes};
 use crate::net::{Network, Recipe};
 
-/// Refuses plans for the recipe's batches that need more than a machine has room for, and names the ways out: the low
-/// footprint, where with it they fit, and the largest batch that does.
+/// Plans for the recipe's batches, ready for a machine; refused where they need more than it has room for, with the ways
+/// out: the low footprint, where with it they fit, and the largest batch that does.
 ///
 /// # Errors
 /// Where they do not fit.
-pub fn check_memory(
+pub fn ready(
     (network, recipe, footprint): (&Network, &Recipe, Footprint),
     graphs: &Graphs,
-    made: &Plans,
+    made: Plans,
     machine: &Machine,
-) -> Result<(), Failure> {
+) -> Result<Ready, Failure> {
     let batch = recipe.batch;
-    let Some(room) = machine.room() else { return Ok(()) };
-    let bytes = |plans: &Plans| machine.bytes(plans.train.as_ref(), &plans.test);
-    let needed = bytes(made);
+    let ready = |plans: Plans| machine.ready(plans.train, plans.test);
+    let made = ready(made);
+    let (needed, Some(room)) = (made.bytes(), machine.room()) else { return Ok(made) };
     if needed <= room {
-        return Ok(());
+        return Ok(made);
     }
-    let fits = |batch: usize| bytes(&plans(graphs, batch)) <= room;
+    let fits = |batch: usize| ready(plans(graphs, batch)).bytes() <= room;
     // The largest that fits, 0 if none does; `batch` does not.
     let (mut largest, mut too_large) = (0, batch);
     while too_large - largest > 1 {
@@ -34,7 +34,7 @@ pub fn check_memory(
     let message =
         format!("a batch of {batch} takes {} MiB of memory, and {} MiB are free", mebibytes(needed), room >> 20);
     let low = (footprint == Footprint::Normal)
-        .then(|| bytes(&plans(&graphs_within(network, Some(recipe), Footprint::Low), batch)));
+        .then(|| ready(plans(&graphs_within(network, Some(recipe), Footprint::Low), batch)).bytes());
     let smaller = format!("the largest batch that fits is {largest}: `--set train.batch={largest}`");
     let help = match (low.filter(|low| *low <= room), largest) {
         (Some(low), 0) => format!("`--memory low` takes {} MiB", mebibytes(low)),

@@ -22,13 +22,13 @@ use std::path::{Path, PathBuf};
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
 pub use self::library::library_file;
-pub use self::memory::check_memory;
-use crate::codegen::gpu::{self, Dialect, Programs};
+pub use self::memory::ready;
+use crate::codegen::gpu::{self, Dialect, Precision, Programs};
 use crate::config::{self, Config};
 use crate::data;
 use crate::device::cpu::CpuEngine;
 use crate::device::{Device, Engine, Machine};
-use crate::diag::{Failure, Problem, Problems};
+use crate::diag::{Failure, Problem, Problems, codes};
 use crate::docs::Shelf;
 use crate::elaborate;
 pub use crate::elaborate::Built;
@@ -303,6 +303,20 @@ pub fn gpu_programs(plans: &Plans, dialect: Dialect) -> Programs {
     gpu::programs(plans.train.as_ref(), &plans.test, dialect)
 }
 
+/// A language of kernels with what contractions multiply.
+///
+/// # Errors
+/// Where it has no such products.
+pub fn in_precision(dialect: Option<Dialect>, precision: Precision) -> Result<Option<Dialect>, Failure> {
+    if precision == Precision::Fp32 {
+        return Ok(dialect);
+    }
+    dialect.and_then(|dialect| dialect.with(precision)).map(Some).ok_or_else(|| {
+        let message = format!("kernels that multiply in {precision} are there in CUDA C alone");
+        Failure::new(codes::NO_DEVICE, message, "leave --precision away, or ask for cuda")
+    })
+}
+
 /// Opens a machine; what a driver's compiler makes is kept in the user's cache.
 ///
 /// # Errors
@@ -316,7 +330,7 @@ pub fn machine(device: Device, threads: usize) -> Result<Machine, Failure> {
 /// # Errors
 /// Where its driver refuses.
 pub fn engine(plans: Plans, machine: &Machine) -> Result<Box<dyn Engine>, Failure> {
-    machine.engine(plans.train, plans.test)
+    machine.engine(machine.ready(plans.train, plans.test))
 }
 
 /// The engine that runs the plans on the CPU.

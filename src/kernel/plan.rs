@@ -10,6 +10,9 @@ use super::{Contraction, Draw, Expr, Map, Param, When, all_among, contraction::S
 use crate::net::Path;
 use crate::net::recipe::Memory;
 
+/// Kernels before and after its life for which a small buffer keeps its place.
+const NEIGHBOURS: usize = 4;
+
 /// Names a buffer of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BufferId(pub u32);
@@ -42,6 +45,15 @@ impl Size {
             Size::Channels(channels) => padded(channels),
             Size::Weight(sizes) => sizes.weight_len(),
             Size::Flat(len) => padded(len),
+        }
+    }
+
+    /// Whether it is a number a plane or a channel.
+    fn is_small(self) -> bool {
+        match self {
+            Size::Feature { height, width, .. } => height * width == 1,
+            Size::Channels(_) => true,
+            Size::Weight(_) | Size::Flat(_) => false,
         }
     }
 
@@ -255,7 +267,8 @@ impl Plan {
     }
 
     /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:
-    /// larger buffers first, each at the lowest place that is free for as long as it lives.
+    /// larger buffers first, each at the lowest place that is free for as long as it lives. A vector a channel or a number a
+    /// plane keeps its place a little longer on either side, so that what makes or reads it may run beside its neighbours.
     pub fn place(&mut self, base: usize) {
         let mut spans: Vec<Option<(usize, usize)>> = vec![None; self.buffers.len()];
         for (i, kernel) in self.kernels.iter().enumerate() {
@@ -273,7 +286,8 @@ impl Plan {
                 Lifetime::Kernels { .. } => {
                     let (from, to) = spans[i].unwrap_or((0, 0));
                     buffer.lifetime = Lifetime::Kernels { from, to };
-                    order.push((i, from, to));
+                    let longer = if buffer.size.is_small() { NEIGHBOURS } else { 0 };
+                    order.push((i, from.saturating_sub(longer), (to + longer).min(last)));
                 }
             }
         }

@@ -70,6 +70,27 @@ fn devices_are_listed_with_why_others_are_not_there() {
     }
 }
 
+/// Other precisions need tensor cores, and are refused before anything is written where there are none.
+#[test]
+fn other_precisions_are_for_tensor_cores() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let refused = |arguments: &[&str], words: &str| {
+        let output = sdc(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        assert!(told(&output).starts_with("SD0910") && told(&output).contains(words), "{}", told(&output));
+        assert_eq!(folder.path().read_dir().expect("it is there").count(), 0);
+    };
+    refused(&["train", DIGITS, "--precision", "bf16"], "--device cpu multiplies in fp32 alone, not in bf16");
+    refused(&["dump", "metal", DIGITS, "--precision", "tf32"], "in CUDA C alone");
+    refused(&["dump", "kernels", DIGITS, "--precision", "tf32"], "in CUDA C alone");
+    refused(&["build", DIGITS, "--target", "wgsl", "--out", "x", "--precision", "tf32"], "in CUDA C alone");
+    assert_eq!(sdc(folder.path(), &["train", DIGITS, "--precision", "fp16"]).status.code(), Some(2));
+    for (precision, product) in [("tf32", "product_tf32(a0"), ("bf16", "product_bf16(a0")] {
+        let dumped = sdc(folder.path(), &["dump", "cuda", DIGITS, "--precision", precision]).stdout;
+        assert!(String::from_utf8(dumped).expect("UTF-8").contains(product));
+    }
+}
+
 /// The launch table says all that a call needs: every kernel it names is in the text, every buffer in memory.
 #[test]
 fn kernels_are_written_with_a_table_that_fits_them() {

@@ -248,7 +248,7 @@ fn a_plan_that_does_not_fit_is_told_of_the_low_footprint() {
     let refused = |footprint| {
         let (graphs, _) = graphs(&network, batch, footprint);
         let plans = driver::plans(&graphs, batch);
-        driver::check_memory((&network, &recipe, footprint), &graphs, &plans, &machine)
+        driver::ready((&network, &recipe, footprint), &graphs, plans, &machine).map(|_| ())
     };
     drop(normal);
     let failure = refused(Footprint::Normal).expect_err("it does not fit").to_string();

@@ -10,6 +10,7 @@ use self::session::{Finished, Program, Source};
 use super::progress::Style;
 use super::signals::Signals;
 use super::{Format, Memory, Values, failed, kept, print, report};
+use crate::codegen::gpu::Precision;
 use crate::data::Splits;
 use crate::device::Device;
 use crate::diag::{Failure, Problem, codes};
@@ -41,6 +42,9 @@ pub struct Args {
     /// How much memory a step may take [default: normal, or as the run that goes on]; the result is the same
     #[arg(long, value_enum)]
     memory: Option<Memory>,
+    /// What contractions multiply: fp32, or on CUDA's tensor cores tf32 or bf16; sums and weights are fp32 in any case.
+    #[arg(long, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
     /// Threads [default: one a processor]; the result is the same for any number.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -105,6 +109,7 @@ impl Args {
             save_every: None,
             device: Device::Cpu,
             memory: None,
+            precision: Precision::Fp32,
             quiet: true,
             json: false,
         }

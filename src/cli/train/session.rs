@@ -56,13 +56,13 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
         Source::New { .. } => None,
         Source::Old(folder) => Some(folder.checkpoints().newest(network)?),
     };
-    let machine = driver::machine(args.device, threads(args.threads))?;
+    let machine = driver::machine(args.device, threads(args.threads))?.with(args.precision)?;
     let data = data::load(&recipe.data, recipe.seed)?;
     let graphs = driver::graphs_within(network, Some(recipe), (*memory).into());
     let plans = driver::plans(&graphs, recipe.batch);
-    driver::check_memory((network, recipe, (*memory).into()), &graphs, &plans, &machine)?;
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
-    let mut engine = driver::engine(plans, &machine)?;
+    let ready = driver::ready((network, recipe, (*memory).into()), &graphs, plans, &machine)?;
+    let mut engine = machine.engine(ready)?;
     let start = match (&found, source) {
         (Some(found), _) => Start::Resumed(&found.checkpoint),
         (None, Source::New { weights: Some(weights), .. }) => Start::Weights(weights),

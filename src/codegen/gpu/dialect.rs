@@ -3,11 +3,49 @@
 //! All three have the types `u32`, `f32`, `u4` and `f4` (vectors of four lanes) and the small functions that a dialect's
 //! `own` text defines; everything else is printed from the one form that they share.
 
+use std::fmt;
+use std::str::FromStr;
+
+/// What contractions multiply. Sums, weights, statistics and everything else are numbers of 32 bits in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Numbers of 32 bits.
+    #[default]
+    Fp32,
+    /// Their first 19: a number's range with 10 bits behind the point, on tensor cores.
+    Tf32,
+    /// Their first 16: a number's range with 7 bits behind the point, on tensor cores.
+    Bf16,
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "fp32" => Ok(Precision::Fp32),
+            "tf32" => Ok(Precision::Tf32),
+            "bf16" => Ok(Precision::Bf16),
+            _ => Err("a precision is fp32, tf32 or bf16".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Precision::Fp32 => "fp32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+        })
+    }
+}
+
 /// A language that kernels are printed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// CUDA C++, as NVRTC takes it: no header.
-    Cuda,
+    /// CUDA C++, as NVRTC takes it: no header. With any precision but the first it is for cards from architecture 8.0 on.
+    Cuda(Precision),
     /// The Metal shading language, version 2.0 or later.
     Metal,
     /// WGSL without extensions.
@@ -43,9 +81,36 @@ pub(super) struct Table {
 }
 
 impl Dialect {
+    /// CUDA C++ in numbers of 32 bits.
+    pub const CUDA: Dialect = Dialect::Cuda(Precision::Fp32);
+
+    /// What contractions multiply.
+    pub fn precision(self) -> Precision {
+        match self {
+            Dialect::Cuda(precision) => precision,
+            Dialect::Metal | Dialect::Wgsl => Precision::Fp32,
+        }
+    }
+
+    /// The same with another precision; none where the dialect has no such products.
+    pub fn with(self, precision: Precision) -> Option<Dialect> {
+        match self {
+            Dialect::Cuda(_) => Some(Dialect::Cuda(precision)),
+            Dialect::Metal | Dialect::Wgsl => (precision == Precision::Fp32).then_some(self),
+        }
+    }
+
+    /// The text of the functions that multiply on tensor cores, where they are wanted.
+    pub(super) fn tensor(self) -> &'static str {
+        match self.precision() {
+            Precision::Fp32 => "",
+            Precision::Tf32 | Precision::Bf16 => include_str!("tensor.cu"),
+        }
+    }
+
     pub(super) fn table(self) -> &'static Table {
         match self {
-            Dialect::Cuda => &CUDA,
+            Dialect::Cuda(_) => &CUDA,
             Dialect::Metal => &METAL,
             Dialect::Wgsl => &WGSL,
         }
@@ -54,16 +119,22 @@ impl Dialect {
     /// The usual ending of a file's name.
     pub fn extension(self) -> &'static str {
         match self {
-            Dialect::Cuda => "cu",
+            Dialect::Cuda(_) => "cu",
             Dialect::Metal => "metal",
             Dialect::Wgsl => "wgsl",
         }
     }
 
+    /// Whether a block of threads can see what other blocks of the same launch wrote, so that the last one can go on with
+    /// it. Metal and WGSL have no fence between blocks.
+    pub(super) fn sees_other_blocks(self) -> bool {
+        matches!(self, Dialect::Cuda(_))
+    }
+
     /// Whether a buffer is a parameter of its own. Elsewhere a kernel gets the arena and a table of what the others are:
     /// so many buffers are more than a driver binds.
     pub(super) fn passes_buffers(self) -> bool {
-        self == Dialect::Cuda
+        matches!(self, Dialect::Cuda(_))
     }
 }
 

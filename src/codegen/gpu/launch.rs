@@ -19,6 +19,13 @@ pub enum Argument {
     },
     /// One vector behind the room for parts: whether the step's loss and gradients are finite (0) or not (1).
     Verdict,
+    /// Counters behind the verdict, of 32 bits each: 0 before a launch and after it.
+    Counters {
+        /// The first.
+        first: usize,
+        /// How many.
+        len: usize,
+    },
     /// A whole number.
     Uint(u32),
     /// A number.
@@ -34,8 +41,8 @@ pub struct Launch {
     pub name: String,
     /// Which of the program's kernels.
     pub kernel: usize,
-    /// The kernel of the plan that it belongs to.
-    pub part_of: usize,
+    /// The kernels of the plan that it does, or does a part of.
+    pub parts: Vec<usize>,
     /// In which steps it runs.
     pub when: When,
     /// Blocks of threads, in two directions.
@@ -81,6 +88,8 @@ pub struct Programs {
     pub arena: usize,
     /// Floats of the room for parts of sums, which lies behind the arena.
     pub scratch: usize,
+    /// Counters of 32 bits, which lie behind the verdict.
+    pub counters: usize,
 }
 
 impl Programs {
@@ -91,7 +100,7 @@ impl Programs {
 
     /// Floats that a device needs for all of it.
     pub fn floats(&self) -> usize {
-        self.verdict() + 4
+        self.verdict() + 4 + self.counters
     }
 
     /// The first float of what an argument names, where it names a place.
@@ -100,6 +109,7 @@ impl Programs {
             Argument::Buffer { id, .. } => Some(plan.buffer(*id).offset),
             Argument::Scratch { .. } => Some(self.arena),
             Argument::Verdict => Some(self.verdict()),
+            Argument::Counters { first, .. } => Some(self.verdict() + 4 + first),
             Argument::Uint(_) | Argument::Float(_) | Argument::Param(_) => None,
         }
     }
@@ -121,6 +131,20 @@ impl Argument {
         match self {
             Argument::Scratch { len } => 4 * len,
             Argument::Buffer { .. }
+            | Argument::Verdict
+            | Argument::Counters { .. }
+            | Argument::Uint(_)
+            | Argument::Float(_)
+            | Argument::Param(_) => 0,
+        }
+    }
+
+    /// Counters that it needs.
+    pub(super) fn counters(&self) -> usize {
+        match self {
+            Argument::Counters { first, len } => first + len,
+            Argument::Buffer { .. }
+            | Argument::Scratch { .. }
             | Argument::Verdict
             | Argument::Uint(_)
             | Argument::Float(_)

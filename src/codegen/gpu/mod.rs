@@ -1,17 +1,21 @@
 //! A plan to kernels for graphics processors: one printer for CUDA C, Metal and WGSL.
 //!
 //! Memory is the plan's arena, seen as vectors of four floats: a quarter of a block of channels. A map is one kernel
-//! (`nest`), draws inside; a contraction is one with its prologue and epilogue in it (`contraction`), or two where its
-//! sums are split. Kernels that do the same to other buffers, sizes or draws are one text: what differs is an argument.
+//! (`nest`), draws inside; a contraction is one with its prologue and epilogue in it (`contraction`). What joins a kernel's
+//! sums over the batch rides on it or on its reader, and kernels that do not wait for one another share a launch (`join`). Kernels that do the same to other buffers, sizes or draws are one text: what differs is an argument.
 //! A step's numbers (images, seed, step, rate) lie in the device's memory, so that a recorded step draws anew each time
 //! it is replayed. Whether loss and gradients are finite is found there too (`guard`).
 //!
-//! Absences: no driver, no file; fast paths for tensor cores.
+//! Contractions multiply numbers of 32 bits, or in CUDA rounded ones on tensor cores ([`Precision`]).
+//!
+//! Absences: no driver, no file; Metal's matrices of a SIMD group.
 
+mod channel;
 mod contraction;
 mod dialect;
 mod gather;
 mod guard;
+mod join;
 mod launch;
 mod nest;
 mod prelude;
@@ -19,13 +23,15 @@ mod table;
 mod value;
 mod writer;
 
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Precision};
 pub use launch::{Argument, Kernel, Launch, Program, Programs};
 pub use table::table;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::kernel::{Body, Plan, When};
+use crate::kernel::{Body, Map, Plan, When};
+use join::{Touched, Unit};
 use writer::Writer;
 
 /// How a kernel is cut into threads.
@@ -42,9 +48,10 @@ pub fn programs(train: Option<&Plan>, test: &Plan, dialect: Dialect) -> Programs
     let arena = train.map_or(0, |plan| plan.arena).max(test.arena);
     let train = train.map(|plan| texts.program(plan));
     let test = texts.program(test);
-    let launches = train.iter().chain([&test]).flat_map(|program| &program.launches);
-    let scratch = launches.flat_map(|launch| launch.arguments.iter().map(Argument::scratch)).max().unwrap_or(0);
-    Programs { prelude: prelude::prelude(dialect), kernels: texts.kernels, train, test, arena, scratch }
+    let launches = || train.iter().chain([&test]).flat_map(|program| &program.launches);
+    let most = |of: fn(&Argument) -> usize| launches().flat_map(|l| l.arguments.iter().map(of)).max().unwrap_or(0);
+    let (scratch, counters) = (most(Argument::scratch), most(Argument::counters).next_multiple_of(4));
+    Programs { prelude: prelude::prelude(dialect), kernels: texts.kernels, train, test, arena, scratch, counters }
 }
 
 /// The kernels so far.
@@ -55,43 +62,99 @@ struct Texts {
     kernels: Vec<Kernel>,
 }
 
-impl Texts {
-    fn program(&mut self, plan: &Plan) -> Program {
-        let (mut launches, first_update) = (Vec::new(), plan.update());
-        let mut update = None;
-        let dialect = self.dialect;
-        let writer = || Writer::new(dialect, &plan.buffers);
-        for (part_of, kernel) in plan.kernels.iter().enumerate() {
-            if part_of == first_update {
-                for (name, writer, shape) in guard::kernels(plan, &writer) {
-                    launches.push(self.launch(name, part_of, When::Always, writer, shape));
-                }
-                update = Some(launches.len());
-            }
-            let parts = match &kernel.body {
-                Body::Map(map) => {
-                    let mut w = writer();
-                    if update.is_some() {
-                        w.guard();
-                    }
-                    let shape = nest::map(&mut w, map, plan.batch);
-                    vec![(w, shape)]
-                }
-                Body::Contraction(k) => contraction::kernels(k, plan.batch, &writer),
-            };
-            for (writer, shape) in parts {
-                launches.push(self.launch(kernel.name(), part_of, kernel.when.clone(), writer, shape));
-            }
-        }
-        Program { update: update.unwrap_or(launches.len()), launches }
+/// A launch to which more may be added.
+struct Open<'a> {
+    name: String,
+    parts: Vec<usize>,
+    when: When,
+    touched: Touched,
+    /// Whether it holds a kernel that is worth joining.
+    joins: bool,
+    sides: Vec<(Writer<'a>, Shape)>,
+}
+
+impl<'a> Open<'a> {
+    fn new(name: &str, kernel: usize, (writer, shape): (Writer<'a>, Shape)) -> Self {
+        let sides = vec![(writer, shape)];
+        let (name, touched) = (name.to_owned(), Touched::default());
+        Open { name, parts: vec![kernel], when: When::Always, touched, joins: false, sides }
     }
 
-    fn launch(&mut self, name: &str, part_of: usize, when: When, writer: Writer<'_>, shape: Shape) -> Launch {
-        let (text, arguments) = writer.finish();
+    /// Whether `other` may run beside it.
+    fn takes(&self, other: &Open<'_>) -> bool {
+        let blocks = |open: &Open<'_>| open.sides.iter().map(|(_, s)| s.groups[0] * s.groups[1]).sum::<usize>();
+        (self.joins || other.joins)
+            && self.when == other.when
+            && self.sides.len() + other.sides.len() <= writer::MOST_BESIDE
+            && self.sides[0].1.threads == other.sides[0].1.threads
+            && blocks(self) + blocks(other) <= nest::MAX_GROUPS
+    }
+
+    fn join(&mut self, other: Open<'a>) {
+        self.name = format!("{} + {}", self.name, other.name);
+        self.parts.extend(other.parts);
+        self.touched.add(other.touched);
+        self.joins |= other.joins;
+        self.sides.extend(other.sides);
+    }
+}
+
+/// How many launches back a kernel looks for one to run beside.
+const BACK: usize = 4;
+
+impl Texts {
+    fn program(&mut self, plan: &Plan) -> Program {
+        let (dialect, first_update) = (self.dialect, plan.update());
+        let writer = || Writer::new(dialect, &plan.buffers);
+        let mut launches = self.joined(plan, 0..first_update);
+        if first_update == plan.kernels.len() {
+            return Program { update: launches.len(), launches };
+        }
+        for (name, writer, shape) in guard::kernels(plan, &writer) {
+            launches.push(self.launch(Open::new(name, first_update, (writer, shape))));
+        }
+        let update = launches.len();
+        for (number, kernel) in plan.kernels.iter().enumerate().skip(first_update) {
+            let mut w = writer();
+            w.guard();
+            let shape = body(&mut w, plan, &Unit::new(number));
+            let open = Open { when: kernel.when.clone(), ..Open::new(kernel.name(), number, (w, shape)) };
+            launches.push(self.launch(open));
+        }
+        Program { update, launches }
+    }
+
+    /// The launches of some kernels of a plan.
+    fn joined(&mut self, plan: &Plan, kernels: Range<usize>) -> Vec<Launch> {
+        let mut open: Vec<Open<'_>> = Vec::new();
+        for unit in join::units(plan, kernels, self.dialect) {
+            let kernel = &plan.kernels[unit.kernel];
+            let mut w = Writer::new(self.dialect, &plan.buffers);
+            let shape = body(&mut w, plan, &unit);
+            let new = Open {
+                parts: unit.parts(),
+                when: kernel.when.clone(),
+                touched: Touched::of(plan, &unit),
+                joins: unit.joins(plan),
+                ..Open::new(kernel.name(), unit.kernel, (w, shape))
+            };
+            let waits_for = open.iter().rposition(|earlier| earlier.touched.meets(&new.touched)).map_or(0, |at| at + 1);
+            let near = waits_for.max(open.len().saturating_sub(BACK));
+            match open[near..].iter_mut().find(|earlier| earlier.takes(&new)) {
+                Some(earlier) => earlier.join(new),
+                None => open.push(new),
+            }
+        }
+        open.into_iter().map(|open| self.launch(open)).collect()
+    }
+
+    fn launch(&mut self, open: Open<'_>) -> Launch {
+        let Open { name, parts, when, sides, .. } = open;
+        let (text, arguments, shape) = writer::kernel(sides);
         let text = text.replace("$threads", &shape.threads.to_string());
         let groups = shape.groups.map(|n| u32::try_from(n).expect("a kernel has fewer than 2^32 blocks"));
-        let (kernel, threads) = (self.number(text, name), shape.threads as u32);
-        Launch { name: name.to_owned(), kernel, part_of, when, groups, threads, arguments }
+        let (kernel, threads) = (self.number(text, &name), shape.threads as u32);
+        Launch { name, kernel, parts, when, groups, threads, arguments }
     }
 
     /// The number of a kernel of this text; `user` is what calls it.
@@ -104,5 +167,17 @@ impl Texts {
         self.kernels.push(Kernel { text: format!("// {user}\n{}", text.replace("$name", &name)), name });
         self.known.insert(text, number);
         number
+    }
+}
+
+/// Writes what a unit computes.
+fn body(w: &mut Writer<'_>, plan: &Plan, unit: &Unit) -> Shape {
+    let maps =
+        |numbers: &[usize]| -> Vec<&Map> { numbers.iter().flat_map(|number| plan.kernels[*number].maps()).collect() };
+    let (before, after) = (maps(&unit.before), maps(&unit.after));
+    match &plan.kernels[unit.kernel].body {
+        Body::Map(map) => nest::map(w, map, plan.batch, &before, &after),
+        Body::Contraction(k) if unit.sums_parts => contraction::sum_of_parts(w, k, plan.batch),
+        Body::Contraction(k) => contraction::kernel(w, k, plan.batch, &after),
     }
 }

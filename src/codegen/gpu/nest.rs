@@ -13,6 +13,7 @@
 //! the order in which threads run.
 
 use super::Shape;
+use super::channel::{Meeting, Tile, begin, channel, finish};
 use super::value::Values;
 use super::writer::{Type, Writer};
 use crate::kernel::{Axis, Domain, Expr, Map, ReduceOp, Target, Value, blocks};
@@ -20,21 +21,38 @@ use crate::kernel::{Axis, Domain, Expr, Map, ReduceOp, Target, Value, blocks};
 /// Threads of a block, where there is work for as many.
 pub(super) const THREADS: usize = 256;
 /// The most blocks of a kernel whose threads take every so many vectors; every driver takes as many.
-const MAX_GROUPS: usize = 65_535;
+pub(super) const MAX_GROUPS: usize = 65_535;
 
-/// Writes a map as a kernel for at most `batch` images.
-pub(super) fn map(w: &mut Writer<'_>, map: &Map, batch: usize) -> Shape {
+/// Writes a map as a kernel for at most `batch` images, with the maps over channels that it does before and after itself.
+pub(super) fn map(w: &mut Writer<'_>, map: &Map, batch: usize, before: &[&Map], after: &[&Map]) -> Shape {
     let mut values = Values::new(map, "t");
+    let alone = before.is_empty() && after.is_empty();
     match map.domain {
-        Domain::Feature { channels, height, width } if values.sums().is_empty() => {
+        Domain::Feature { channels, height, width } if values.sums().is_empty() && alone => {
             let vectors = batch * 4 * blocks(channels) * height * width;
             let (quarters, pixels) = (values.quarters(w), height * width);
             let end = format!("now.batch * {quarters} * {pixels}u");
             points(w, vectors, &end, |w| feature_point(w, &mut values, &quarters, pixels))
         }
-        Domain::Feature { channels, height, width } => plane(w, &mut values, channels, height * width, batch),
+        Domain::Feature { channels, .. } => {
+            let shape = plane(w, &mut values, channels, batch, before);
+            if !after.is_empty() {
+                let quarters = values.quarters(w);
+                w.index("block", &format!("group % ({quarters} >> 2u)"));
+                w.index("first", "block << 2u");
+            }
+            let tile = Tile { threads: shape.threads, quarters: 4 };
+            let quarters = ["first", "first + 4u"];
+            finish(w, after, &tile, &Meeting { counter: "block", counters: blocks(channels), quarters });
+            shape
+        }
         Domain::Channel { channels } => channel(w, &mut values, channels),
-        Domain::Image { channels } => image(w, &mut values, channels, batch),
+        Domain::Image { channels } => {
+            let shape = image(w, &mut values, channels, batch);
+            let tile = Tile { threads: shape.threads, quarters: 4 };
+            finish(w, after, &tile, &Meeting { counter: "0u", counters: 1, quarters: ["0u", "4u"] });
+            shape
+        }
         Domain::Flat { len } if values.sums().is_empty() => {
             let end = w.uint("vectors", len / 4);
             points(w, len / 4, &end, |w| flat_point(w, &mut values))
@@ -120,14 +138,14 @@ pub(super) fn sum_name(values: &Values<'_>, sum: Value) -> String {
 }
 
 /// What a sum or maximum starts from.
-fn start(op: ReduceOp) -> &'static str {
+pub(super) fn start(op: ReduceOp) -> &'static str {
     match op {
         ReduceOp::Sum | ReduceOp::First => "splat(0.0f)",
         ReduceOp::Max => "splat(-3.4028234663852886e38f)",
     }
 }
 
-fn joined(op: ReduceOp, a: &str, b: &str, suffix: &str) -> String {
+pub(super) fn joined(op: ReduceOp, a: &str, b: &str, suffix: &str) -> String {
     match op {
         ReduceOp::Sum | ReduceOp::First => format!("{a} + {b}"),
         ReduceOp::Max => format!("larger{suffix}({a}, {b})"),
@@ -182,12 +200,15 @@ pub(super) fn tree(w: &mut Writer<'_>, name: &str, op: ReduceOp, threads: usize,
 }
 
 /// A block of threads takes a plane.
-fn plane(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, pixels: usize, batch: usize) -> Shape {
+fn plane(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, batch: usize, before: &[&Map]) -> Shape {
+    let pixels = values.pixels();
     let threads = (4 * pixels).next_power_of_two().min(THREADS);
     let quarters = values.quarters(w);
     w.index("n", &format!("group / ({quarters} >> 2u)"));
     w.leave("n >= now.batch");
     w.index("cq", &format!("((group % ({quarters} >> 2u)) << 2u) + (thread & 3u)"));
+    let given = begin(w, before, values.map, &Tile { threads, quarters: 4 });
+    values.give(&given);
     values.hoist(w, &[Axis::Pixels]);
     start_sums(w, values);
     w.count(["p", "thread >> 2u", &format!("{pixels}u"), &format!("{}u", threads / 4)], |w| {
@@ -202,14 +223,22 @@ fn plane(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, pixels: u
     Shape { groups: [batch * blocks(channels), 1], threads }
 }
 
-/// Computes in order all that does not vary along `axis`; each sum over it in a loop of its own.
-fn in_order(
+/// Computes in order what `wanted` needs and does not vary along `axis`; each sum over it in a loop of its own.
+pub(super) fn in_order(
     w: &mut Writer<'_>,
     values: &mut Values<'_>,
     axis: Axis,
+    wanted: &[Value],
     mut sum: impl FnMut(&mut Writer<'_>, &mut Values<'_>, Value),
 ) {
-    for i in 0..values.map.exprs.len() {
+    let mut needed = vec![false; values.map.exprs.len()];
+    wanted.iter().for_each(|value| needed[value.index()] = true);
+    for i in (0..needed.len()).rev() {
+        if needed[i] {
+            values.map.exprs[i].operands().for_each(|v| needed[v.index()] = true);
+        }
+    }
+    for i in (0..needed.len()).filter(|i| needed[*i]) {
         let value = Value(i as u32);
         if values.axes[i].has(axis) {
             continue;
@@ -221,38 +250,6 @@ fn in_order(
     }
 }
 
-/// A block of threads takes a block of channels.
-fn channel(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize) -> Shape {
-    /// Threads that share a quarter's images.
-    const ROWS: usize = 32;
-    let sums = values.sums().len();
-    let rows = if sums > 0 { ROWS } else { 1 };
-    w.index("cq", "(group << 2u) + (thread & 3u)");
-    in_order(w, values, Axis::Batch, |w, values, value| {
-        let (op, body) = reduction(values.map, value);
-        let name = sum_name(values, value);
-        w.variable(Type::F4, &name, start(op));
-        w.count(["n", "thread >> 2u", "now.batch", &format!("{rows}u")], |w| {
-            values.scope(|values| {
-                values.define(w, &[body]);
-                let next = joined(op, &name, &values.vector(body), "_v");
-                w.assign(&name, &next);
-            });
-        });
-        tree(w, &name, op, 4 * rows, 4);
-        let text = if values.is_vector(value) { name } else { format!("{name}.x") };
-        w.constant(values.ty(value), &values.name(value), &text);
-        values.know(value);
-    });
-    w.when("thread < 4u", |w| {
-        for store in values.stored(|_| true) {
-            let Target::Channel(buffer) = store.target else { unreachable!("channels have no other places") };
-            w.store(buffer, "cq", &values.vector(store.value));
-        }
-    });
-    Shape { groups: [blocks(channels), 1], threads: 4 * rows }
-}
-
 /// A block of threads takes an image.
 fn image(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, batch: usize) -> Shape {
     let threads = (4 * blocks(channels)).next_power_of_two().min(THREADS);
@@ -261,7 +258,8 @@ fn image(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, batch: us
     let each = [&each[0], &each[1], &each[2], &each[3]].map(|s| s.as_str());
     w.index("n", "group");
     w.leave("n >= now.batch");
-    in_order(w, values, Axis::Channels, |w, values, value| {
+    let wanted: Vec<Value> = values.map.stores.iter().map(|store| store.value).collect();
+    in_order(w, values, Axis::Channels, &wanted, |w, values, value| {
         let (op, body) = reduction(values.map, value);
         let name = sum_name(values, value);
         let padding = if op == ReduceOp::Max { "-3.4028234663852886e38f" } else { "0.0f" };
@@ -292,7 +290,7 @@ fn image(w: &mut Writer<'_>, values: &mut Values<'_>, channels: usize, batch: us
     Shape { groups: [batch, 1], threads }
 }
 
-fn reduction(map: &Map, value: Value) -> (ReduceOp, Value) {
+pub(super) fn reduction(map: &Map, value: Value) -> (ReduceOp, Value) {
     match map.expr(value) {
         Expr::Reduce { op, body, .. } => (*op, *body),
         _ => unreachable!("the value is a reduction"),

@@ -6,6 +6,7 @@ typedef float4 f4;
 #ifndef SDC_CHECKED_BUFFERS
 typedef const f4 *__restrict__ Source;
 typedef f4 *__restrict__ Buffer;
+typedef u32 *__restrict__ Counters;
 #endif
 
 // What a step is: images, the key of its draws, its number, the learning rate.
@@ -35,3 +36,15 @@ SDC_F f32 float_of(u32 x) { return __uint_as_float(x); }
 SDC_F f32 nearest(f32 x) { return rintf(x); }
 SDC_F f32 root(f32 x) { return sqrtf(x); }
 SDC_F f32 fused(f32 a, f32 b, f32 c) { return fmaf(a, b, c); }
+// Whether this block of threads is the last of `all` that count on this counter, which is 0 again then. What the others
+// wrote before they counted is seen from here on.
+SDC_F bool is_last(Counters counters, u32 counter, u32 all) {
+  bool last = false;
+  __syncthreads();
+  if (threadIdx.x == 0u) {
+    __threadfence();
+    last = atomicInc(&counters[counter], all - 1u) == all - 1u;
+    __threadfence();
+  }
+  return __syncthreads_or(last);
+}

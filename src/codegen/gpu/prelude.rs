@@ -9,7 +9,7 @@ use crate::num::philox::{MULTIPLIERS, WEYL};
 
 /// The text before the kernels.
 pub(super) fn prelude(dialect: Dialect) -> String {
-    let mut text = format!("{}\n", dialect.table().own);
+    let mut text = format!("{}{}\n", dialect.table().own, dialect.tensor());
     text += &choices(dialect);
     text += &exp(dialect);
     text += &ln(dialect);

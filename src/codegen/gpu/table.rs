@@ -7,7 +7,7 @@ use crate::kernel::{Distribution, Draw, Param, Plan, Slot, When};
 
 /// The launch table of a network's programs.
 ///
-/// `memory.floats` floats, all zero at first, hold everything; offsets count floats, buffers lie at theirs. `passes` holds
+/// `memory.floats` floats, all zero at first, hold everything (behind `memory.counters` words that every call leaves zero); offsets count floats, buffers lie at theirs. `passes` holds
 /// what runs in a training step and in the test-time pass: buffers, the slots by which the outside knows some of them
 /// (parameters as stored in blocks of sixteen channels), and calls in order. A call names its kernel, its grid and block,
 /// the steps in which it is made (`when`: always, or with draws that must be all 1, `open`, or one of them 0, `closed`),
@@ -29,6 +29,7 @@ pub fn table(train: Option<&Plan>, test: &Plan, programs: &Programs, dialect: Di
             "floats": programs.floats(),
             "scratch": programs.arena,
             "verdict": programs.verdict(),
+            "counters": programs.verdict() + 4,
         },
         "passes": passes,
     })
@@ -66,6 +67,7 @@ fn argument(argument: &Argument) -> Value {
         Argument::Buffer { id, written } => json!({ "buffer": id.0, "written": written }),
         Argument::Scratch { len } => json!({ "scratch": 4 * len }),
         Argument::Verdict => json!("verdict"),
+        Argument::Counters { first, len } => json!({ "counters": first, "count": len }),
         Argument::Uint(x) => json!({ "u32": x }),
         Argument::Float(x) => json!({ "f32": x }),
         Argument::Param(param) => match param {

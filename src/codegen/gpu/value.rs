@@ -21,6 +21,8 @@ pub(super) struct Values<'m> {
     late: Vec<bool>,
     /// What names of this map's values start with.
     letter: &'static str,
+    /// Vectors a channel that have a name and need not be read.
+    given: Vec<(BufferId, String)>,
 }
 
 impl<'m> Values<'m> {
@@ -29,7 +31,7 @@ impl<'m> Values<'m> {
         for (i, expr) in map.exprs.iter().enumerate() {
             late[i] = Values::is_sum(map, expr) || expr.operands().any(|v| late[v.index()]);
         }
-        Values { map, axes: map.axes(), known: vec![false; map.exprs.len()], late, letter }
+        Values { map, axes: map.axes(), known: vec![false; map.exprs.len()], late, letter, given: vec![] }
     }
 
     /// Whether an expression joins more than one pixel, image or block of channels.
@@ -82,6 +84,11 @@ impl<'m> Values<'m> {
     /// Says that a name holds a value from here on, to the end of the scope.
     pub(super) fn know(&mut self, value: Value) {
         self.known[value.index()] = true;
+    }
+
+    /// Says under which names vectors a channel are known that this block of threads has computed.
+    pub(super) fn give(&mut self, given: &[(BufferId, String)]) {
+        self.given.extend_from_slice(given);
     }
 
     /// What is computed inside is forgotten after it.
@@ -280,7 +287,10 @@ impl<'m> Values<'m> {
                 w.load(buffer, &format!("n * {quarters} + cq"))
             }
             Place::Channel if matches!(self.map.domain, Domain::Flat { .. }) => w.load(buffer, "(e & 3u)"),
-            Place::Channel => w.load(buffer, "cq"),
+            Place::Channel => match self.given.iter().find(|(id, _)| *id == buffer) {
+                Some((_, name)) => name.clone(),
+                None => w.load(buffer, "cq"),
+            },
             Place::Flat => w.load(buffer, "e"),
             Place::Moved { channels, by } => self.moved(w, value, buffer, channels, by),
             Place::Reshaped { pixels } => self.reshaped(w, value, buffer, pixels),
@@ -296,7 +306,7 @@ impl<'m> Values<'m> {
         w.uint(format!("channels of {}", self.letter), self.map.domain.channels())
     }
 
-    fn pixels(&self) -> usize {
+    pub(super) fn pixels(&self) -> usize {
         match self.map.domain {
             Domain::Feature { height, width, .. } => height * width,
             Domain::Channel { .. } | Domain::Image { .. } | Domain::Flat { .. } => 1,

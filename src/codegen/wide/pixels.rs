@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::kernel::{
-    Axes, Axis, BLOCK, Binary, BufferId, Distribution, Domain, Draw, Expr, Map, Place, Store, Target, Unary, Value, blocks,
+    Axes, Axis, BLOCK, Binary, BufferId, Distribution, Domain, Draw, Expr, Map, Place, Store, Target, Unary, Value,
+    blocks,
 };
 use crate::net::Level;
 use crate::num::draw::Stream;
@@ -266,7 +267,11 @@ impl Builder<'_> {
             counters: [false, true].map(|odd| put(Shared::Counters { odd })),
             advance: put(Shared::Advance),
             step: put(Shared::Step),
-            sites: self.streams.iter().map(|s| [s.0 as u32, (s.0 >> 32) as u32].map(|w| put(Shared::Bits(w)))).collect(),
+            sites: self
+                .streams
+                .iter()
+                .map(|s| [s.0 as u32, (s.0 >> 32) as u32].map(|w| put(Shared::Bits(w))))
+                .collect(),
             multipliers: MULTIPLIERS.map(|multiplier| put(Shared::Bits(multiplier))),
             keys: (0..ROUNDS).map(|round| [0, 1].map(|word| put(Shared::Key { word, round }))).collect(),
             streams: self.streams,

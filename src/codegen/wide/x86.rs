@@ -289,7 +289,13 @@ impl Printer<'_> {
         }));
     }
 
-    fn select(&mut self, to: usize, (cond, zero): (usize, usize), (then, otherwise): (Operand, Option<Operand>), at: (i64, usize)) {
+    fn select(
+        &mut self,
+        to: usize,
+        (cond, zero): (usize, usize),
+        (then, otherwise): (Operand, Option<Operand>),
+        at: (i64, usize),
+    ) {
         let [cond, zero] = [cond, zero].map(|number| self.set.vector(number));
         match self.set {
             Set::Avx512 => {

@@ -167,8 +167,8 @@ mod tests {
     use crate::codegen::wide::Set;
     use crate::device::cpu::arena::Arena;
     use crate::kernel::{
-        Axis, BLOCK, Binary, Buffer, BufferId, Distribution, Domain, Draw, Expr, Lifetime, Map, MapBuilder, Place, Size, Target, Unary,
-        Value, blocks,
+        Axis, BLOCK, Binary, Buffer, BufferId, Distribution, Domain, Draw, Expr, Lifetime, Map, MapBuilder, Place,
+        Size, Target, Unary, Value, blocks,
     };
     use crate::net::Level;
     use crate::num::draw::Stream;
@@ -253,8 +253,14 @@ mod tests {
         for (lane, word) in arena.slice_mut(0, len).iter_mut().zip(words) {
             *lane = if word % 16 == 0 { 0.0 } else { word as i32 as f32 / 1e9 };
         }
-        let context =
-            StepContext { arena: arena.start(), batch: 2, seed_low: 5, seed_high: 7, step: 3, numbers: std::ptr::null() };
+        let context = StepContext {
+            arena: arena.start(),
+            batch: 2,
+            seed_low: 5,
+            seed_high: 7,
+            step: 3,
+            numbers: std::ptr::null(),
+        };
         for task in 0..BATCH * blocks(map.domain.channels()) {
             let (n, block) = (task / blocks(map.domain.channels()), task % blocks(map.domain.channels()));
             // SAFETY: the arena holds the buffers and, behind them, the frame.

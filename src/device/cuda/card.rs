@@ -7,6 +7,7 @@ use cudarc::driver::{self, CudaContext, DriverError};
 use cudarc::nvrtc;
 
 use super::{CudaProcessor, failed, said};
+use crate::codegen::gpu::{Dialect, Precision};
 use crate::device::gpu::Prepared;
 use crate::diag::{Failure, codes};
 
@@ -16,12 +17,16 @@ const OLDEST: i32 = 12_000;
 /// The oldest cards: NVRTC 12 makes code for no older ones.
 const OLDEST_CARD: (i32, i32) = (5, 0);
 
+/// The oldest cards whose tensor cores take TF32 and bf16.
+const OLDEST_TENSOR: (i32, i32) = (8, 0);
+
 /// A card that is open.
 pub struct Card {
     name: String,
     context: Arc<CudaContext>,
-    /// As NVRTC names it: `sm_90`.
-    architecture: String,
+    /// Major and minor number.
+    architecture: (i32, i32),
+    precision: Precision,
     /// Where compiled kernels are kept.
     cache: Option<PathBuf>,
 }
@@ -56,8 +61,27 @@ impl Card {
             return Err(missing(message, "cards from 5.0 on work; or use --device cpu"));
         }
         let name = format!("{model}, {} MiB, architecture {major}.{minor}", bytes >> 20);
-        let architecture = format!("sm_{major}{minor}");
-        Ok(Card { name, context, architecture, cache: cache.map(|cache| cache.join("cuda")) })
+        let (architecture, precision) = ((major, minor), Precision::Fp32);
+        Ok(Card { name, context, architecture, precision, cache: cache.map(|cache| cache.join("cuda")) })
+    }
+
+    /// The same card, whose contractions multiply in a precision.
+    ///
+    /// # Errors
+    /// Where its tensor cores are too old for it.
+    pub fn with(self, precision: Precision) -> Result<Card, Failure> {
+        let (major, minor) = self.architecture;
+        if precision == Precision::Fp32 || self.architecture >= OLDEST_TENSOR {
+            return Ok(Card { precision, ..self });
+        }
+        let message =
+            format!("the card {} has no tensor cores for {precision}: its architecture is {major}.{minor}", self.name);
+        Err(missing(message, "cards from 8.0 on have them; leave --precision away"))
+    }
+
+    /// The language of its kernels.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::Cuda(self.precision)
     }
 
     /// Each card of this machine: what it is, else why it cannot be used.
@@ -84,7 +108,8 @@ impl Card {
     /// # Errors
     /// Where NVRTC or the driver refuses.
     pub fn processor(&self, prepared: Prepared) -> Result<CudaProcessor, Failure> {
-        let images = super::compile::all(&prepared, &self.architecture, self.cache.as_deref())?;
+        let (major, minor) = self.architecture;
+        let images = super::compile::all(&prepared, &format!("sm_{major}{minor}"), self.cache.as_deref())?;
         CudaProcessor::new(&self.context, &images, prepared)
     }
 }

@@ -13,16 +13,12 @@ pub use processor::CudaProcessor;
 
 use cudarc::driver::DriverError;
 
-use crate::diag::{Failure, codes};
+use crate::device::gpu::gave_up;
+use crate::diag::Failure;
 
 /// A driver that does not do what it was asked.
 fn failed(what: &str, error: DriverError) -> Failure {
-    let message = format!("CUDA gave up while it {what}: {}", said(error));
-    Failure::new(
-        codes::DEVICE_FAILED,
-        message,
-        "go on from the last checkpoint with --resume, there or with --device cpu",
-    )
+    gave_up(format!("CUDA gave up while it {what}: {}", said(error)))
 }
 
 /// What the driver says, in its own words.

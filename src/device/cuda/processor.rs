@@ -15,7 +15,7 @@ use cudarc::nvrtc::Ptx;
 
 use super::card::bind;
 use super::{failed, said};
-use crate::device::gpu::{Call, Prepared, Processor, Step, Word};
+use crate::device::gpu::{Call, Prepared, Processor, Step, Word, no_memory};
 use crate::diag::{Failure, codes};
 
 /// Calls fewer than this are not worth a graph.
@@ -50,10 +50,7 @@ impl Memory {
     fn new(context: &Arc<CudaContext>, bytes: usize) -> Result<Memory, Failure> {
         bind(context)?;
         // SAFETY: the context is the thread's; the memory is freed once, when this is dropped.
-        let at = unsafe { result::malloc_sync(bytes) }.map_err(|error| {
-            let message = format!("the card gives no {} MiB of memory: {}", bytes.div_ceil(1 << 20), said(error));
-            Failure::new(codes::TOO_LITTLE_MEMORY, message, "use a smaller batch: `--set train.batch=N`")
-        })?;
+        let at = unsafe { result::malloc_sync(bytes) }.map_err(|error| no_memory(bytes, &said(error)))?;
         let memory = Memory { context: context.clone(), at };
         // SAFETY: all of it was just given.
         unsafe { result::memset_d8_sync(at, 0, bytes) }.map_err(|e| failed("cleared memory", e))?;

@@ -68,7 +68,7 @@ impl Prepared {
 impl Call {
     fn new(launch: &Launch, plan: &Plan, programs: &Programs) -> Call {
         let word = |argument: &Argument| match *argument {
-            Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict => {
+            Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict | Argument::Counters { .. } => {
                 let place = programs.place(argument, plan).expect("it names a place");
                 Word::Place(u32::try_from(place / 4).expect("memory is counted in 32 bits"))
             }

@@ -37,12 +37,6 @@ impl Pass {
         launches.filter(|(_, l)| l.when.holds(step.seed, step.number)).map(|(i, _)| self.first + i).collect()
     }
 
-    /// Those that one kernel of the plan is made of.
-    fn calls_of(&self, kernel: usize, step: &Step) -> Vec<usize> {
-        let own = |call: &usize| self.program.launches[call - self.first].part_of == kernel;
-        self.calls(step).into_iter().filter(own).collect()
-    }
-
     fn place(&self, id: BufferId, batch: usize) -> Range<usize> {
         let buffer = self.plan.buffer(id);
         buffer.offset..buffer.offset + buffer.size.len(batch)
@@ -159,14 +153,20 @@ impl<P: Processor> Engine for GpuEngine<P> {
     fn first_not_finite(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> Option<String> {
         let step = self.begin(images, targets, seed, step, rate);
         let train = self.training();
-        let bad = |number: &usize| {
-            let calls = train.calls_of(*number, &step);
-            let written = train.plan.kernels[*number].writes();
+        let bad = |kernel: &usize| {
+            let written = train.plan.kernels[*kernel].writes();
             let read: Vec<_> = written.into_iter().map(|id| train.place(id, step.batch)).collect();
-            !calls.is_empty() && self.run(&calls, &step, &read).iter().any(|x| !x.is_finite())
+            self.run(&[], &step, &read).iter().any(|x| !x.is_finite())
         };
-        let found = (0..train.plan.update()).find(bad);
-        found.map(|number| train.plan.kernels[number].name().to_owned())
+        let before_update = train.calls(&step).into_iter().filter(|call| call - train.first < train.program.update);
+        for call in before_update {
+            self.run(&[call], &step, &[]);
+            let mut parts = train.program.launches[call - train.first].parts.iter();
+            if let Some(kernel) = parts.find(|part| **part < train.plan.update() && bad(part)) {
+                return Some(train.plan.kernels[*kernel].name().to_owned());
+            }
+        }
+        None
     }
 
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {

@@ -1,7 +1,8 @@
 //! A network on a graphics processor: what CUDA's and wgpu's engines have in common.
 //!
-//! All memory lies on the processor: the plan's arena, the room for parts of sums, the verdict. A step goes there as one
-//! list of calls, and what comes back is its loss and the verdict. Absence: any driver; a [`Processor`] is one.
+//! All memory lies on the processor: the plan's arena, the room for parts of sums, the verdict, the counters of blocks. A
+//! step goes there as one list of calls, each of one kernel of the plan or of several; what comes back is its loss and the
+//! verdict. Absence: any driver; a [`Processor`] is one.
 
 mod calls;
 mod engine;
@@ -9,9 +10,31 @@ mod engine;
 pub use calls::{Call, Prepared, Word};
 pub use engine::GpuEngine;
 
+use std::fmt::Display;
 use std::ops::Range;
 
-use crate::diag::Failure;
+use crate::diag::{Failure, codes};
+
+/// Memory that a driver does not give.
+pub(super) fn no_memory(bytes: usize, why: &dyn Display) -> Failure {
+    let message = format!("the graphics processor gives no {} MiB of memory: {why}", bytes.div_ceil(1 << 20));
+    Failure::new(codes::TOO_LITTLE_MEMORY, message, SMALLER)
+}
+
+/// A kernel that needs more blocks of threads than a driver counts.
+#[cfg(feature = "gpu")]
+pub(super) fn too_many_blocks(name: &str, most: u32) -> Failure {
+    let message = format!("the kernel of {name} needs more than the {most} blocks of the driver");
+    Failure::new(codes::TOO_LITTLE_MEMORY, message, SMALLER)
+}
+
+const SMALLER: &str = "use a smaller batch: `--set train.batch=N`";
+
+/// A driver that does not do what it was asked.
+pub(super) fn gave_up(message: String) -> Failure {
+    let help = "go on from the last checkpoint with --resume, there or with --device cpu";
+    Failure::new(codes::DEVICE_FAILED, message, help)
+}
 
 /// A step's numbers, as the kernels' text has them.
 #[derive(Clone, Copy, Debug, PartialEq)]

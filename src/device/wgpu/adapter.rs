@@ -27,7 +27,7 @@ impl Adapter {
     pub fn open(dialect: Dialect) -> Result<Adapter, Failure> {
         let (backends, features) = match dialect {
             Dialect::Metal => (Backends::METAL, Features::PASSTHROUGH_SHADERS),
-            Dialect::Wgsl | Dialect::Cuda => (Backends::VULKAN, Features::empty()),
+            Dialect::Wgsl | Dialect::Cuda(_) => (Backends::VULKAN, Features::empty()),
         };
         let what = if dialect == Dialect::Metal { "Metal" } else { "Vulkan" };
         let instance =
@@ -39,7 +39,7 @@ impl Adapter {
             let message = format!("no graphics processor with a {what} driver is on this machine");
             let help = match dialect {
                 Dialect::Metal => "Metal is on Apple machines alone; elsewhere use --device vulkan, cuda or cpu",
-                Dialect::Wgsl | Dialect::Cuda => {
+                Dialect::Wgsl | Dialect::Cuda(_) => {
                     "install the card's Vulkan driver (on Debian `mesa-vulkan-drivers`, which also has one in software), \
                      or use --device cpu"
                 }

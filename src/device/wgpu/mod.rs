@@ -12,7 +12,8 @@ pub use processor::WgpuProcessor;
 
 use std::sync::{Arc, Mutex};
 
-use crate::diag::{Failure, codes};
+use crate::device::gpu::gave_up;
+use crate::diag::Failure;
 
 /// What a driver has complained of, from whichever thread it says it.
 #[derive(Clone, Debug, Default)]
@@ -34,10 +35,5 @@ impl Complaints {
 
 /// A device that does not do what it was asked.
 fn failed(what: &dyn std::fmt::Display) -> Failure {
-    let message = format!("the graphics processor gave up: {what}");
-    Failure::new(
-        codes::DEVICE_FAILED,
-        message,
-        "go on from the last checkpoint with --resume, there or with --device cpu",
-    )
+    gave_up(format!("the graphics processor gave up: {what}"))
 }

@@ -19,9 +19,9 @@ use wgpu::{
 
 use super::{Complaints, failed};
 use crate::codegen::gpu::Dialect;
-use crate::device::gpu::{Prepared, Processor, Step, Word};
+use crate::device::gpu::{Prepared, Processor, Step, Word, no_memory, too_many_blocks};
 use crate::device::parallel::each;
-use crate::diag::{Failure, codes};
+use crate::diag::Failure;
 
 /// A network's kernels and memory.
 pub struct WgpuProcessor {
@@ -65,8 +65,7 @@ impl WgpuProcessor {
         let step = buffer(&device, 32, storage);
         let answer = buffer(&device, ANSWER as usize, BufferUsages::MAP_READ | BufferUsages::COPY_DST);
         if let Some(error) = pollster::block_on(scope.pop()) {
-            let message = format!("the graphics processor gives no {} MiB of memory: {error}", prepared.floats >> 18);
-            return Err(Failure::new(codes::TOO_LITTLE_MEMORY, message, "use a smaller batch: `--set train.batch=N`"));
+            return Err(no_memory(prepared.floats * 4, &error));
         }
         let layout = layout(&device, slot);
         let group = group(&device, &layout, [&arena, &arguments, &step], slot);
@@ -207,10 +206,7 @@ impl Processor for WgpuProcessor {
 fn check_sizes(prepared: &Prepared, most: u32) -> Result<(), Failure> {
     match prepared.calls.iter().find(|call| call.groups.iter().any(|n| *n > most)) {
         None => Ok(()),
-        Some(call) => {
-            let message = format!("the kernel of {} needs more than the {most} blocks of the driver", call.name);
-            Err(Failure::new(codes::TOO_LITTLE_MEMORY, message, "use a smaller batch: `--set train.batch=N`"))
-        }
+        Some(call) => Err(too_many_blocks(&call.name, most)),
     }
 }
 
@@ -265,7 +261,7 @@ fn module(device: &Device, dialect: Dialect, name: &str, text: String, threads: 
             // whose indices lie inside the arena for the plan that the arena was made for.
             unsafe { device.create_shader_module_passthrough(descriptor) }
         }
-        Dialect::Wgsl | Dialect::Cuda => {
+        Dialect::Wgsl | Dialect::Cuda(_) => {
             let source = ShaderSource::Wgsl(text.into());
             let descriptor = ShaderModuleDescriptor { label: Some(name), source };
             // SAFETY: as above; its loops are counted, and its divisors are numbers of a plan, none of them 0.

@@ -89,7 +89,7 @@ fn words_are_those_of_the_format() {
     if !machine::at_hand() {
         return;
     }
-    for dialect in [Dialect::Cuda, Dialect::Metal] {
+    for dialect in [Dialect::CUDA, Dialect::Metal] {
         // One text serves every draw of a level and kind of distribution.
         let mut machines: Vec<(String, Machine)> = Vec::new();
         for (plan, draw, step) in plans() {

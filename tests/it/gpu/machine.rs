@@ -43,7 +43,7 @@ impl Machine {
         let text = folder.path().join(format!("kernels.{}", dialect.extension()));
         std::fs::write(&text, programs.text()).expect("the text is written");
         let mut main = match dialect {
-            Dialect::Cuda => "#include \"cuda.h\"\n".to_owned(),
+            Dialect::Cuda(_) => "#include \"cuda.h\"\n".to_owned(),
             Dialect::Metal => String::new(),
             Dialect::Wgsl => unreachable!("WGSL is no C"),
         };
@@ -74,6 +74,8 @@ impl Machine {
     /// 1 reverse, else drawn.
     pub fn run(&self, programs: &Programs, plan: &Plan, program: &Program, step: Step, order: u32, arena: &mut [f32]) {
         let file = self.folder.path().join("arena.bin");
+        let counters = programs.floats() - programs.counters..programs.floats();
+        arena[counters.clone()].fill(0.0);
         let bytes: Vec<u8> = arena.iter().flat_map(|x| x.to_ne_bytes()).collect();
         std::fs::write(&file, bytes).expect("the arena is written");
         let mut child = Command::new(self.folder.path().join("run"))
@@ -91,6 +93,7 @@ impl Machine {
         for (x, bytes) in arena.iter_mut().zip(bytes.chunks_exact(4)) {
             *x = f32::from_ne_bytes(bytes.try_into().expect("four bytes"));
         }
+        assert!(arena[counters].iter().all(|x| x.to_bits() == 0), "a counter is not 0 again");
     }
 }
 
@@ -109,6 +112,7 @@ fn launches(programs: &Programs, plan: &Plan, program: &Program, step: Step) -> 
                 Argument::Buffer { id, .. } => (0, plan.buffer(id).size.len(batch) / 4, 0),
                 Argument::Scratch { len } => (0, len, 0),
                 Argument::Verdict => (0, 1, 0),
+                Argument::Counters { len, .. } => (0, len.div_ceil(4), 0),
                 Argument::Uint(x) => (1, 0, x),
                 Argument::Float(x) => (2, 0, x.to_bits()),
                 Argument::Param(param) => (2, 0, param.value(batch, number, rate).to_bits()),

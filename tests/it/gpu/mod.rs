@@ -8,7 +8,7 @@ mod networks;
 mod parts;
 mod wgsl;
 
-use sdc::codegen::gpu::{self, Dialect, Programs};
+use sdc::codegen::gpu::{self, Dialect, Precision, Programs};
 use sdc::device::layout;
 use sdc::fuse;
 use sdc::graph::op::Output;
@@ -23,12 +23,24 @@ use machine::{Machine, Step};
 /// Norm of the difference over norm, tensor by tensor.
 const TOLERANCE: f64 = 1e-4;
 
+/// What operands lose when they are rounded, as a share, with room for the layers through which it goes.
+fn tolerance(dialect: Dialect) -> f64 {
+    const LAYERS: f64 = 16.0;
+    match dialect.precision() {
+        Precision::Fp32 => TOLERANCE,
+        Precision::Tf32 => LAYERS * 2.0f64.powi(-11),
+        Precision::Bf16 => LAYERS * 2.0f64.powi(-8),
+    }
+}
+
 /// A network's plans with their text as a program of this machine.
 struct Compiled {
     train: Plan,
     test: Plan,
     programs: Programs,
     machine: Machine,
+    /// How far tensors may lie from those of the f64 graph.
+    tolerance: f64,
 }
 
 impl Compiled {
@@ -37,7 +49,7 @@ impl Compiled {
         let [train, test] = [train, test].map(|graph| fuse::plan(graph, &persistent, batch));
         let programs = gpu::programs(Some(&train), &test, dialect);
         let machine = Machine::new(&programs, dialect);
-        Compiled { train, test, programs, machine }
+        Compiled { train, test, programs, machine, tolerance: tolerance(dialect) }
     }
 
     /// An arena with the inputs in it. What a step must make itself is not a number.
@@ -89,7 +101,7 @@ impl Compiled {
         let batch = self.images(network, inputs);
         let arena = self.step(network, inputs, 0);
         for (name, wanted) in &graphs.0.run(inputs) {
-            agree_within(&name.to_string(), &output(&self.train, name, batch, &arena), wanted, TOLERANCE);
+            agree_within(&name.to_string(), &output(&self.train, name, batch, &arena), wanted, self.tolerance);
         }
         for &order in orders {
             let again = self.step(network, inputs, order);
@@ -103,7 +115,7 @@ impl Compiled {
         let wanted = &graphs.1.run(inputs)[&Output::Logits];
         // Running statistics that are drawn do not normalise: a hundred layers of them leave the range of f32.
         if wanted.iter().all(|x| x.abs() < f64::from(f32::MAX)) {
-            agree_within("test logits", &logits, wanted, TOLERANCE);
+            agree_within("test logits", &logits, wanted, self.tolerance);
         }
     }
 }
@@ -128,19 +140,24 @@ fn output(plan: &Plan, name: &Output, batch: usize, arena: &[f32]) -> Vec<f32> {
 }
 
 /// One step and one test pass of a network in a dialect.
-fn check(
+fn check(network: &Network, optimizer: &Optimizer, loss: Loss, sizes: [usize; 2], dialect: Dialect, orders: &[u32]) {
+    check_within(network, optimizer, loss, sizes, dialect, orders, tolerance(dialect));
+}
+
+fn check_within(
     network: &Network,
     optimizer: &Optimizer,
     loss: Loss,
     [batch, images]: [usize; 2],
     dialect: Dialect,
     orders: &[u32],
+    tolerance: f64,
 ) {
     if !machine::at_hand() {
         return;
     }
     let mut graphs = graphs(network, optimizer, loss);
-    let compiled = Compiled::new(&graphs.0, &graphs.1, batch, dialect);
+    let compiled = Compiled { tolerance, ..Compiled::new(&graphs.0, &graphs.1, batch, dialect) };
     compiled.check(network, &mut graphs, &rounded(network, images), orders);
 }
 

@@ -26,7 +26,7 @@ fn family(net: &str, place: &str) {
     let built = outcome.built.expect("it builds");
     let recipe = built.recipe.expect("it is trained");
     let orders: &[u32] = if is_slow() { &[1, 2, 3, 4] } else { &[1] };
-    for dialect in [Dialect::Cuda, Dialect::Metal] {
+    for dialect in [Dialect::CUDA, Dialect::Metal] {
         check(&built.network, &recipe.optimizer, recipe.loss, [5, 3], dialect, orders);
     }
     drivers::check(&built.network, &recipe.optimizer, recipe.loss, [5, 3]);

@@ -1,15 +1,15 @@
 //! Every kind of map and contraction in a small network.
 
-use sdc::codegen::gpu::Dialect;
+use sdc::codegen::gpu::{Dialect, Precision};
 use sdc::net::recipe::{Exempt, Optimizer, UpdateRule};
 use sdc::net::{Activation, ConvOp, Level, Network, Shape};
 
 use super::super::graph::build::*;
-use super::{check, check_not_finite};
+use super::{check, check_not_finite, check_within};
 
 fn of(input: Shape, body: impl FnOnce(&mut Scope<'_>)) {
     let network = network(input, body);
-    check(&network, &sgd(), PLAIN, [5, 3], Dialect::Cuda, &[1]);
+    check(&network, &sgd(), PLAIN, [5, 3], Dialect::CUDA, &[1]);
     super::drivers::check(&network, &sgd(), PLAIN, [5, 3]);
 }
 
@@ -22,6 +22,36 @@ fn convolutions() {
         s.conv_with(ConvOp { kernel: 5, stride: 2, pad: 4, dilation: 2, groups: 18, bias: true, ..conv(36) }).bn();
         s.conv_with(ConvOp { kernel: 2, stride: 3, ..conv(70) }).flatten().linear(3);
     });
+}
+
+/// Tiles of every width, warps that share a patch and warps with two, groups, planes that fill no tile. Without a relu
+/// between them a rounding stays a rounding: everything is held to the bound of the format. Where relus and
+/// normalisations stand between, a rounding may turn a sign, and only what is no rounding at all shows.
+#[test]
+fn tensor_cores() {
+    let tiles = |normed: bool| {
+        network(Shape::new(3, 8, 8), |s| {
+            let after = |s: &mut Scope<'_>| {
+                if normed {
+                    s.bn().relu();
+                }
+            };
+            s.conv(16, 3, 1);
+            after(s);
+            s.conv(40, 1, 1);
+            after(s);
+            s.conv_with(ConvOp { kernel: 3, stride: 2, pad: 1, groups: 1, ..conv(64) });
+            after(s);
+            s.conv_with(ConvOp { kernel: 3, stride: 1, pad: 1, groups: 2, ..conv(96) });
+            after(s);
+            s.conv(20, 1, 1).global_avg_pool().linear(5);
+        })
+    };
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        let dialect = Dialect::Cuda(precision);
+        check(&tiles(false), &sgd(), PLAIN, [5, 3], dialect, &[1, 2]);
+        check_within(&tiles(true), &sgd(), PLAIN, [5, 3], dialect, &[1], 0.5);
+    }
 }
 
 #[test]
@@ -87,7 +117,7 @@ fn optimizers(check: impl Fn(&Network, &Optimizer)) {
 
 #[test]
 fn every_optimizer() {
-    for dialect in [Dialect::Cuda, Dialect::Metal] {
+    for dialect in [Dialect::CUDA, Dialect::Metal] {
         optimizers(|network, optimizer| check(network, optimizer, PLAIN, [4, 4], dialect, &[1]));
     }
     optimizers(|network, optimizer| super::drivers::check(network, optimizer, PLAIN, [4, 4]));
@@ -95,6 +125,6 @@ fn every_optimizer() {
 
 #[test]
 fn a_step_that_is_not_finite_changes_no_weight_and_nothing_that_is_kept() {
-    optimizers(|network, optimizer| check_not_finite(network, optimizer, Dialect::Cuda));
+    optimizers(|network, optimizer| check_not_finite(network, optimizer, Dialect::CUDA));
     optimizers(super::drivers::check_not_finite);
 }

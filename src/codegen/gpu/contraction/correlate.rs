@@ -4,12 +4,15 @@
 //! a plane, the run is an image, and the sums grow from tile to tile; else it is one tile, of as many images as it meets.
 
 use super::super::Shape;
+use super::super::channel::{self, Meeting, finish};
+use super::super::dialect::Precision;
 use super::super::nest::{finish_sums, grow_sums, plane_stores, point_stores, start_sums};
 use super::super::value::{Values, place};
 use super::super::writer::{Writer, zeros};
 use super::operand::{Source, over_tap, under_tap};
+use super::tensor::{self, Patches, Side};
 use super::{plain, tile_quarters, tiled};
-use crate::kernel::{BLOCK, BufferId, Contraction, Pass, Sizes, blocks, padded};
+use crate::kernel::{BLOCK, BufferId, Contraction, Map, Pass, Sizes, blocks, padded};
 
 /// One pass with the two directions' differences as data.
 pub(super) struct Correlation<'k> {
@@ -75,7 +78,7 @@ impl<'k> Correlation<'k> {
     }
 }
 
-pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape {
+pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize, after: &[&Map]) -> Shape {
     let c = Correlation::new(k);
     let operand = match &k.pass {
         Pass::Forward { x: operand, .. } | Pass::ToInput { dy: operand, .. } => operand,
@@ -87,7 +90,9 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape
     // A run of whole images where their planes are summed.
     let by_image = epilogue.as_ref().is_some_and(|e| !e.sums().is_empty());
     let most = if by_image { c.pixels.next_power_of_two() } else { 64 };
-    let rows = most.clamp(16, 64);
+    let tensor = in_tiles && w.precision() != Precision::Fp32;
+    // A warp of tensor cores takes 32 rows of sixteen columns.
+    let rows = most.clamp(if tensor { 32 } else { 16 }, 64);
     let quarters = if in_tiles { tile_quarters(c.made) } else { 4 };
     let tile = Tile { rows, quarters, threads: if in_tiles { rows / 4 * quarters } else { rows * quarters } };
     let runs = rows_of_block(w, &c, &tile, by_image, batch);
@@ -117,6 +122,8 @@ pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize) -> Shape
             w.index("cq", "cq_first + thread");
             plane_stores(w, epilogue);
         });
+        let meeting = Meeting { counter: "tile", counters: groups * tiles, quarters: ["cq_first", "cq_end"] };
+        finish(w, after, &channel::Tile { threads: tile.threads, quarters: tile.quarters }, &meeting);
     }
     Shape { groups: [runs, groups * tiles], threads: tile.threads }
 }
@@ -160,11 +167,19 @@ fn first_column(w: &mut Writer<'_>, c: &Correlation<'_>, groups: usize, tiles: u
 fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, tile: &Tile) {
     let Tile { rows, quarters, .. } = *tile;
     let (side, grouped) = (format!("{}u", c.sizes.kernel), c.sizes.groups > 1);
-    let read_of_row = w.shared("read", rows * 4);
-    let weights = w.shared("weights", BLOCK * quarters);
+    let patches =
+        (w.precision() != Precision::Fp32).then(|| Patches::new(w.precision(), [rows, 4 * quarters], tile.threads));
+    // Vectors of a row of each.
+    let (row, columns) = if patches.is_some() { (tensor::ROW, quarters + tensor::BESIDE) } else { (4, quarters) };
+    let read_of_row = w.shared("left", rows * row);
+    let by_row = patches.is_some() && !c.forward;
+    let weights = w.shared("right", if by_row { 4 * quarters * row } else { BLOCK * columns });
     w.index("tq", &format!("thread % {quarters}u"));
     w.index("tr", &format!("(thread / {quarters}u) * 4u"));
-    (0..4).for_each(|m| zeros(w, &format!("sum{m}")));
+    match &patches {
+        Some(patches) => patches.start(w),
+        None => (0..4).for_each(|m| zeros(w, &format!("sum{m}"))),
+    }
     let read_blocks = w.uint("blocks read by a group", blocks(c.read));
     w.count(["block", "0u", &read_blocks, "1u"], |w| {
         source.scope(|source| {
@@ -174,14 +189,30 @@ fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, ti
             w.count(["tap_y", "0u", &side, "1u"], |w| {
                 w.count(["tap_x", "0u", &side, "1u"], |w| {
                     w.barrier();
-                    load_rows(w, c, source, &read_of_row, tile);
-                    load_weights(w, c, &weights, tile, &read_blocks);
+                    load_rows(w, c, source, &read_of_row, tile, row);
+                    load_weights(w, c, &weights, tile, [row, columns], &read_blocks, by_row);
                     w.barrier();
-                    multiply(w, c.forward, [&read_of_row, &weights], quarters);
+                    match &patches {
+                        None => multiply(w, c.forward, [&read_of_row, &weights], quarters),
+                        Some(patches) => {
+                            let left = Side::ByRow(&read_of_row, 4 * row);
+                            let right = match by_row {
+                                true => Side::ByRow(&weights, 4 * row),
+                                false => Side::ByDepth(&weights, 4 * columns),
+                            };
+                            patches.multiply(w, BLOCK, &left, &right);
+                        }
+                    }
                 });
             });
         });
     });
+    if let Some(patches) = &patches {
+        let array = patches.finish(w);
+        for m in 0..4 {
+            tensor::vector(w, &format!("sum{m}"), &array, patches, [&format!("tr + {m}u"), "tq"]);
+        }
+    }
     for m in 0..4 {
         w.when(&format!("r0 + tr + {m}u < end && cq_first + tq < cq_end"), |w| {
             w.index("n", &format!("(r0 + tr + {m}u) / {}u", c.pixels));
@@ -194,7 +225,7 @@ fn products(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, ti
 }
 
 /// The rows' sixteen channels under the current tap, into shared memory: four vectors a row.
-fn load_rows(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, into: &str, tile: &Tile) {
+fn load_rows(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, into: &str, tile: &Tile, row: usize) {
     let Tile { rows, threads, .. } = *tile;
     w.count(["i", "thread", &format!("{}u", rows * 4), &format!("{threads}u")], |w| {
         w.index("r", "r0 + (i >> 2u)");
@@ -205,13 +236,23 @@ fn load_rows(w: &mut Writer<'_>, c: &Correlation<'_>, source: &mut Source<'_>, i
             c.meet(w);
             source.inside(w, "found", c.read_side);
         });
-        w.assign(&format!("{into}[i]"), "found");
+        let place = if row == 4 { "i".to_owned() } else { format!("(i >> 2u) * {row}u + (i & 3u)") };
+        w.assign(&format!("{into}[{place}]"), "found");
     });
 }
 
 /// The weights between the block's sixteen channels and the tile's columns at the current tap, into shared memory: vectors
-/// of four outputs, `[input][quarter of outputs]` forward and `[quarter of outputs][input mod 4][input / 4]` to x.
-fn load_weights(w: &mut Writer<'_>, c: &Correlation<'_>, into: &str, tile: &Tile, read_blocks: &str) {
+/// of four outputs, `[input][quarter of outputs]` forward and `[quarter of outputs][input mod 4][input / 4]` to x; for
+/// tensor cores `[input][quarter of outputs]` in any case, with room between the rows.
+fn load_weights(
+    w: &mut Writer<'_>,
+    c: &Correlation<'_>,
+    into: &str,
+    tile: &Tile,
+    [row, columns]: [usize; 2],
+    read_blocks: &str,
+    by_row: bool,
+) {
     let Tile { quarters, threads, .. } = *tile;
     let (kernel, taps) = (c.sizes.kernel, c.sizes.taps());
     let grouped = c.sizes.groups > 1;
@@ -222,11 +263,19 @@ fn load_weights(w: &mut Writer<'_>, c: &Correlation<'_>, into: &str, tile: &Tile
         let (input, exists, outputs, lanes, to) = if c.forward {
             w.index("input", &format!("(block << 4u) + i / {quarters}u"));
             w.index("oq", &format!("cq_first + i % {quarters}u"));
-            ("input", format!("input < {inputs} && oq < cq_end"), "(oq >> 2u)".to_owned(), "(oq & 3u)", "i".to_owned())
+            let to = if columns == quarters {
+                "i".to_owned()
+            } else {
+                format!("i + (i / {quarters}u) * {}u", columns - quarters)
+            };
+            ("input", format!("input < {inputs} && oq < cq_end"), "(oq >> 2u)".to_owned(), "(oq & 3u)", to)
         } else {
             w.index("input", "(first << 2u) + (i >> 2u)");
             let block = if grouped { format!("(g * {read_blocks} + block)") } else { "block".to_owned() };
-            let to = format!("(((i & 3u) << 2u) + ((i >> 2u) & 3u)) * {quarters}u + (i >> 4u)");
+            let to = match by_row {
+                true => format!("(i >> 2u) * {row}u + (i & 3u)"),
+                false => format!("(((i & 3u) << 2u) + ((i >> 2u) & 3u)) * {quarters}u + (i >> 4u)"),
+            };
             ("input", format!("input < {inputs}"), block, "(i & 3u)", to)
         };
         w.when(&exists, |w| {

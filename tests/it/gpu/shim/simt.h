@@ -2,7 +2,8 @@
 //
 // What a real device would do in any order is done in an order that the caller picks, so that a result which depends on
 // it shows. Checked besides: every index of a buffer; a vector that one block writes and another block reads or writes in
-// the same launch; threads of a block that wait while others have left.
+// the same launch, unless the writer had counted and the reader is the last to count; threads of a block that wait while
+// others have left.
 #pragma once
 #include <csetjmp>
 #include <cmath>
@@ -11,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <algorithm>
+#include <map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 #include <ucontext.h>
@@ -25,6 +28,7 @@ struct Fiber {
   bool started = false;
   State state = State::Ready;
   unsigned number = 0;
+  unsigned turns = 0;
 };
 inline std::vector<Fiber> fibers;
 inline Fiber *current = nullptr;
@@ -45,6 +49,15 @@ inline void leave(State state) {
   if (!_setjmp(current->at)) _longjmp(scheduler, 1);
 }
 inline void wait_for_block() { leave(State::Waiting); }
+// Waits, and says whether any thread of the block came with `x`. Three slots in turn: one grows, one is read, one is reset.
+inline bool any[3];
+inline bool wait_for_any(bool x) {
+  unsigned turn = current->turns++ % 3;
+  any[turn] |= x;
+  any[(turn + 1) % 3] = false;
+  wait_for_block();
+  return any[turn];
+}
 inline void entry() {
   body();
   current->state = State::Done;
@@ -81,6 +94,7 @@ struct Order {
   }
 };
 
+void begin_block();
 inline void run_block(unsigned threads, Order &order) {
   static std::vector<unsigned> turn;
   while (fibers.size() < threads) {
@@ -91,7 +105,10 @@ inline void run_block(unsigned threads, Order &order) {
     fibers[i].started = false;
     fibers[i].state = State::Ready;
     fibers[i].number = i;
+    fibers[i].turns = 0;
   }
+  any[0] = any[1] = any[2] = false;
+  begin_block();
   turn.resize(threads);
   for (;;) {
     order.arrange(turn);
@@ -103,9 +120,11 @@ inline void run_block(unsigned threads, Order &order) {
   }
 }
 
+void begin_launch();
 inline void run(const char *name, unsigned groups_x, unsigned groups_y, unsigned threads, Order &order) {
   kernel = name;
   launch_number++;
+  begin_launch();
   std::vector<unsigned> turn(static_cast<size_t>(groups_x) * groups_y);
   order.arrange(turn);
   for (unsigned block : turn) {
@@ -126,6 +145,23 @@ template <class V> struct Arena {
 };
 inline uint64_t block_number() { return (static_cast<uint64_t>(group[1]) << 32 | group[0]) + 1; }
 
+// What blocks of a launch told of what they wrote, by counting on a counter after a fence: the last one sees it.
+inline std::map<const void *, std::vector<uint64_t>> told;
+inline std::unordered_set<uint64_t> seen;
+inline bool fenced = false, has_told = false;
+inline void count(const void *counter, bool last) {
+  if (!fenced) fail("counts without a fence before it");
+  fenced = false;
+  std::vector<uint64_t> &blocks = told[counter];
+  blocks.push_back(block_number());
+  if (!last) { has_told = true; return; }
+  seen.insert(blocks.begin(), blocks.end());
+  blocks.clear();
+}
+
+inline void begin_block() { seen.clear(); fenced = has_told = false; }
+inline void begin_launch() { told.clear(); }
+
 // A buffer that checks every access; `Written` says whether it may be written.
 template <class V, bool Written> struct Checked {
   V *data;
@@ -136,12 +172,14 @@ template <class V, bool Written> struct Checked {
     V *at;
     Trace *trace;
     operator V() const {
-      if (trace->launch == launch_number && trace->writer != block_number()) fail("reads what another block writes");
+      if (trace->launch == launch_number && trace->writer != block_number() && !seen.count(trace->writer))
+        fail("reads what another block writes");
       return *at;
     }
     void operator=(V value) const {
       static_assert(Written, "a source is not written");
       if (trace->launch == launch_number && trace->writer != block_number()) fail("writes what another block writes");
+      if (has_told) fail("writes after it has counted, which no block sees");
       *trace = {launch_number, block_number()};
       *at = value;
     }

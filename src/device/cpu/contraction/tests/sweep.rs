@@ -196,7 +196,8 @@ fn check(sizes: Sizes, batch: [usize; 2]) {
                 }
                 None => {
                     for draw in 0..DRAWN {
-                        let (wanted, place, terms) = case.wanted(number, draw.wrapping_mul(2_654_435_761) ^ (draw << 7));
+                        let (wanted, place, terms) =
+                            case.wanted(number, draw.wrapping_mul(2_654_435_761) ^ (draw << 7));
                         let error = (f64::from(values[place]) - wanted).abs() / (terms as f64 / 4.0);
                         assert!(error < TOLERANCE, "{error:e} at {place}: {}", what(isa));
                     }

@@ -1,6 +1,10 @@
-//! Writes one kernel: its statements in a dialect, and what it is called with.
+//! Writes a body: its statements in a dialect, and what it is called with. Bodies make a kernel (`assemble`).
 
-use super::dialect::{Dialect, Table, filled};
+mod assemble;
+
+pub(super) use assemble::{MOST_BESIDE, kernel};
+
+use super::dialect::{Dialect, Precision, Table, filled};
 use super::launch::Argument;
 use crate::kernel::{Buffer, BufferId, Param, Size, blocks};
 
@@ -36,8 +40,8 @@ struct Named {
     argument: Argument,
 }
 
-/// A kernel under construction. `$name` in its text stands for its own name, which is given when it is known to differ from
-/// all others.
+/// A body under construction. In its text `$name` stands for the kernel's name, and `@` before an argument's name for
+/// whatever tells it from those of bodies beside it; both are known when all of the kernel is.
 pub(super) struct Writer<'a> {
     dialect: Dialect,
     table: &'static Table,
@@ -140,6 +144,24 @@ impl<'a> Writer<'a> {
         name
     }
 
+    /// What contractions multiply.
+    pub(super) fn precision(&self) -> Precision {
+        self.dialect.precision()
+    }
+
+    /// Whether a block can see what others of the launch wrote.
+    pub(super) fn sees_other_blocks(&self) -> bool {
+        self.dialect.sees_other_blocks()
+    }
+
+    /// Leaves the kernel in all blocks but the last of `all` that come here; `counter` is one of `counters`, and zero again
+    /// after it. What the others wrote is seen.
+    pub(super) fn leave_unless_last(&mut self, counter: &str, counters: usize, all: &str) {
+        debug_assert!(self.dialect.sees_other_blocks());
+        let place = self.argument("counters".into(), "b", Argument::Counters { first: 0, len: counters });
+        self.line(&format!("if (!is_last({place}, {counter}, {all})) {{ return; }}"));
+    }
+
     /// An argument that is a whole number.
     pub(super) fn uint(&mut self, meaning: impl Into<String>, value: usize) -> String {
         let value = u32::try_from(value).expect("sizes of a plan fit 32 bits");
@@ -173,7 +195,8 @@ impl<'a> Writer<'a> {
         if let Some(known) = self.named.iter().find(|n| n.meaning == meaning) {
             return known.name.clone();
         }
-        let like = self.named.iter().filter(|n| n.name.starts_with(letter)).count();
+        let letter = format!("@{letter}");
+        let like = self.named.iter().filter(|n| n.name.starts_with(&letter)).count();
         let name = format!("{letter}{like}");
         self.named.push(Named { meaning, name: name.clone(), argument });
         name
@@ -218,82 +241,25 @@ impl<'a> Writer<'a> {
         self.uint(format!("quarters of {id:?}"), value)
     }
 
-    /// The kernel's text, and its arguments in order: buffers, whole numbers, numbers.
-    pub(super) fn finish(mut self) -> (String, Vec<Argument>) {
-        // A stable sort by kind; names count within a kind, so they stay in order.
-        let rank = |argument: &Argument| match argument {
-            Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict => 0,
-            Argument::Uint(_) => 1,
-            Argument::Float(_) | Argument::Param(_) => 2,
-        };
-        self.named.sort_by_key(|n| rank(&n.argument));
-        let mut text = String::new();
-        let declared =
-            |(ty, name, len): &(Type, String, usize)| filled(self.table.shared, &[ty.name(), name, &len.to_string()]);
-        let before: Vec<String> = self.shared.iter().map(declared).collect();
-        if self.table.shared_before {
-            before.iter().for_each(|line| text += &format!("{line}\n"));
+    /// Its counters become those from `from` on; how many they are, in whole vectors.
+    fn count_from(&mut self, from: usize) -> usize {
+        let mut used = 0;
+        for named in &mut self.named {
+            if let Argument::Counters { first, len } = &mut named.argument {
+                *first = from;
+                used = len.next_multiple_of(4);
+            }
         }
-        text += &self.head();
-        if !self.table.shared_before {
-            before.iter().for_each(|line| text += &format!("  {line}\n"));
-        }
-        text += &self.body;
-        text += "}\n";
-        (text, self.named.into_iter().map(|n| n.argument).collect())
+        used
     }
 
-    /// The kernel's head: after it `group`, `tile`, `thread`, `now` and all arguments are known.
-    fn head(&self) -> String {
-        let threads = "$threads";
-        let mut text = match self.dialect {
-            Dialect::Cuda => {
-                let mut parameters = vec!["const Step *this_step".to_owned()];
-                for Named { name, argument, .. } in &self.named {
-                    let ty = match argument {
-                        Argument::Buffer { written: false, .. } => "Source",
-                        Argument::Buffer { written: true, .. } | Argument::Scratch { .. } | Argument::Verdict => "Buffer",
-                        Argument::Uint(_) => "u32",
-                        Argument::Float(_) | Argument::Param(_) => "f32",
-                    };
-                    parameters.push(format!("{ty} {name}"));
-                }
-                // One block a processor is enough: asked for more, ptxas would rather spill than hold fewer.
-                format!(
-                    "extern \"C\" __global__ void __launch_bounds__({threads}, 1) $name({}) {{\n  const Step now = *this_step;\n  \
-                     const u32 group = blockIdx.x, tile = blockIdx.y, thread = threadIdx.x;\n",
-                    parameters.join(", ")
-                )
-            }
-            Dialect::Metal => "kernel void $name(Arena arena [[buffer(0)]], Arguments arguments [[buffer(1)]], \
-                               constant Step &this_step [[buffer(2)]],\n    \
-                               uint3 place [[threadgroup_position_in_grid]], uint thread [[thread_index_in_threadgroup]]) {\n  \
-                               const Step now = this_step;\n  const u32 group = place.x, tile = place.y;\n"
-                .to_owned(),
-            Dialect::Wgsl => format!(
-                "@compute @workgroup_size({threads})\nfn $name(@builtin(workgroup_id) place: vec3<u32>, \
-                 @builtin(local_invocation_index) thread: u32) {{\n  let now = this_step;\n  \
-                 let group = place.x;\n  let tile = place.y;\n"
-            ),
-        };
-        if self.dialect.passes_buffers() {
-            return text;
-        }
-        for (i, Named { name, argument, .. }) in self.named.iter().enumerate() {
-            let line = match (self.dialect, argument) {
-                (Dialect::Metal, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict) => {
-                    format!("const Buffer {name} = SDC_BUFFER({i});")
-                }
-                (_, Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict | Argument::Uint(_)) => {
-                    filled(self.table.constant, &["u32", name, &format!("arguments[{i}]")])
-                }
-                (_, Argument::Float(_) | Argument::Param(_)) => {
-                    filled(self.table.constant, &["f32", name, &format!("float_of(arguments[{i}])")])
-                }
-            };
-            text += &format!("  {line}\n");
-        }
-        text
+    /// Sorts the arguments by kind: buffers, whole numbers, numbers. Names count within a kind, so they stay in order.
+    fn sort(&mut self) {
+        self.named.sort_by_key(|n| match &n.argument {
+            Argument::Buffer { .. } | Argument::Scratch { .. } | Argument::Verdict | Argument::Counters { .. } => 0,
+            Argument::Uint(_) => 1,
+            Argument::Float(_) | Argument::Param(_) => 2,
+        });
     }
 }
 
