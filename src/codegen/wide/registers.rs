@@ -46,15 +46,17 @@ impl Registers {
                 used - 1
             }));
         }
+        let scratch = std::array::from_fn(|i| used + i);
         let streams = pixels.draws.as_ref().map_or(0, |draws| draws.streams.len());
-        let mut next = if streams > 0 { used.max(FOR_WORDS) } else { used };
+        // Words are made before the first step: in the same registers.
+        let for_words = if streams > 0 { FOR_WORDS } else { 0 };
+        let mut next = (used + SCRATCH).max(for_words);
         let mut take = || {
             next += 1;
             next - 1
         };
         let words = (0..streams).map(|_| [(); DRAWN].map(|()| take())).collect();
         let sums = pixels.sums.iter().map(|_| (0..pixels.sums_a_row()).map(|_| take()).collect()).collect();
-        let scratch = [(); SCRATCH].map(|()| take());
         let left = count.checked_sub(next)?;
         let shared = (0..pixels.for_steps).map(|i| (i < left).then_some(next + i)).collect();
         Some(Registers { steps, words, for_words: std::array::from_fn(|i| i), sums, shared, scratch })
