@@ -31,7 +31,7 @@
 //! | | [`mod@lower`], [`grad`], [`passes`] | network to graph; gradients; update and clean-up, as luminal compilers in one list | devices |
 //! | kernels | [`kernel`] | loop nests over scalar expressions, contractions with prologue and epilogue, the plan over one arena | target text |
 //! | | [`fuse`] | graph to plan: what is stored, what is computed where it is read | a rule's name |
-//! | | [`codegen`] | pure functions from kernel to Cranelift IR, and to CUDA C, Metal and WGSL (one printer) | drivers, files |
+//! | | [`codegen`] | pure functions from kernel to Cranelift IR, to x86-64 bytes where its vectors are too narrow, and to CUDA C, Metal and WGSL (one printer) | drivers, files |
 //! | machine | [`device`] | the CPU: arena, workers, contractions, executable memory; `gpu`: one engine over CUDA (`cuda`) and the system's drivers (`wgpu`); the only `unsafe` | the graph |
 //! | training | [`data`], [`mod@train`] | data sets and batches as pure functions; the loop, checkpoints, metrics | building graphs |
 //! | | [`exchange`] | trained networks on their way to other tools and from them: ONNX, safetensors | files of its own making |

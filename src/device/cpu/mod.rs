@@ -1,4 +1,5 @@
-//! The CPU: an arena, persistent workers, maps compiled by Cranelift, contractions in compiled Rust.
+//! The CPU: an arena, persistent workers, maps compiled by Cranelift with their pixel loops in wider vectors where the
+//! processor has them, contractions in compiled Rust.
 //!
 //! The same bits for any number of threads: tasks are cut by shape, write disjoint elements, and sums over the batch
 //! are made in a fixed order.

@@ -10,8 +10,10 @@ use crate::graph::Phase;
 
 /// Multiply-adds that take as long as a float that is moved, on processors and on cards alike within a factor of two.
 const FLOAT: u64 = 32;
+/// Floats that are moved in the time in which one is drawn.
+const DRAW: u64 = 2;
 /// A step may grow by one part in so many.
-const SHARE: u64 = 8;
+const SHARE: u64 = 12;
 /// How deep recomputed values may rest on one another.
 const DEPTHS: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 
@@ -49,7 +51,8 @@ impl Candidates<'_> {
         let size = |i: &usize| sketch.values[*i].size;
         let moved = |i: usize| size(&i) + sketch.read(i).iter().map(size).sum::<u64>();
         let runs = |i: usize| sketch.stored[i] || sketch.values[i].size == 0;
-        let all: Vec<u64> = (0..sketch.len()).map(|i| sketch.values[i].work + FLOAT * moved(i)).collect();
+        let floats = |i: usize| moved(i) + DRAW * sketch.drawn(i);
+        let all: Vec<u64> = (0..sketch.len()).map(|i| sketch.values[i].work + FLOAT * floats(i)).collect();
         let mut needed = vec![false; sketch.len()];
         for (i, value) in sketch.values.iter().enumerate() {
             if value.phase == Phase::Backward && runs(i) {

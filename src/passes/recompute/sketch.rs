@@ -120,6 +120,13 @@ impl Sketch {
         read
     }
 
+    /// Floats an image that are drawn where a value is computed, with what is computed in place for it.
+    pub(super) fn drawn(&self, value: usize) -> u64 {
+        let own = if self.values[value].draws { self.values[value].size } else { 0 };
+        let in_place = self.values[value].inputs.iter().filter(|input| !self.stored[**input]);
+        own + in_place.map(|input| self.drawn(*input)).sum::<u64>()
+    }
+
     /// The order in which nodes run, clones counted behind all others: as the graph has it.
     fn order(&self, clones: &Clones) -> Vec<usize> {
         let count = self.len() + clones.made.len();
