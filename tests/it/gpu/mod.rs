@@ -28,8 +28,8 @@ fn tolerance(dialect: Dialect) -> f64 {
     const LAYERS: f64 = 16.0;
     match dialect.precision() {
         Precision::Fp32 => TOLERANCE,
-        Precision::Tf32 => LAYERS * 2.0f64.powi(-11),
-        Precision::Bf16 => LAYERS * 2.0f64.powi(-8),
+        Precision::Tf32 => LAYERS * f64::from(1u32 << 11).recip(),
+        Precision::Bf16 => LAYERS * f64::from(1u32 << 8).recip(),
     }
 }
 
