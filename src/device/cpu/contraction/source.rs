@@ -156,15 +156,20 @@ impl Source {
         let row = frame.row();
         let (left, top) = (frame.before * BLOCK, frame.before * row);
         let right = row - left - self.width * BLOCK;
+        // For one pixel a call of memset costs more than the line.
         // SAFETY: all of it lies inside the frame.
-        unsafe {
-            std::ptr::write_bytes(room, 0, top);
-            for y in frame.before..frame.before + self.height {
-                std::ptr::write_bytes(room.add(y * row), 0, left);
-                std::ptr::write_bytes(room.add((y + 1) * row - right), 0, right);
+        let zero = |start: usize, len: usize| unsafe {
+            match len {
+                BLOCK => room.add(start).cast::<[f32; BLOCK]>().write([0.0; BLOCK]),
+                len => std::ptr::write_bytes(room.add(start), 0, len),
             }
-            let bottom = (frame.before + self.height) * row;
-            std::ptr::write_bytes(room.add(bottom), 0, frame.len() - bottom);
+        };
+        zero(0, top);
+        for y in frame.before..frame.before + self.height {
+            zero(y * row, left);
+            zero((y + 1) * row - right, right);
         }
+        let bottom = (frame.before + self.height) * row;
+        zero(bottom, frame.len() - bottom);
     }
 }

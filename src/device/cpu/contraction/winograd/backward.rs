@@ -1,10 +1,10 @@
 //! To the input and to the weight in one pass: the gradient to what the layer makes, which a prologue computes from several
-//! feature maps, is brought into cache once for both.
+//! feature maps, is brought into cache and transformed to points once for both.
 
 use std::ops::Range;
 
 use super::super::Around;
-use super::group::{Group, Made, Planes, Read};
+use super::group::{Group, Own, Planes, Window};
 use super::transform::TILE;
 use super::{ALL_POINTS, Correlate, ToWeight};
 use crate::device::cpu::pool::Turn;
@@ -28,23 +28,11 @@ impl Backward {
         pays.then(|| Backward { to_input: to_input.regrouped(to_weight.tiles), to_weight: to_weight.clone() })
     }
 
-    /// Floats of the planes of dy of a group, and of those of x.
-    fn planes(&self) -> (usize, usize) {
-        let tiles = &self.to_input.tiles;
-        let (dy, x) = (tiles.images * self.to_weight.dy.blocks, tiles.planes(self.to_weight.x.blocks));
-        (dy * tiles.frame().len(), x * tiles.frame().len())
-    }
-
-    /// Floats that a worker needs: planes; the points of what is read and of the products, by turns for both passes; a
-    /// tile.
+    /// Floats that a worker needs: planes of x and of dy; the points of dy; those of the products to the input and of x, by
+    /// turns; a tile.
     pub(in super::super) fn room(&self) -> usize {
-        let (dy, x) = self.planes();
-        dy + x + self.points() + TILE * TILE * BLOCK
-    }
-
-    fn points(&self) -> usize {
-        let ((read, made), (x, dy)) = (self.to_input.pitches(), self.to_weight.pitches());
-        ALL_POINTS * (read + made).max(x + dy)
+        let ((x_planes, dy_planes), (x, dy)) = (self.to_weight.planes(), self.to_weight.pitches());
+        x_planes + dy_planes + ALL_POINTS * (dy + x) + TILE * TILE * BLOCK
     }
 
     /// Floats that all workers share: the points of the weight, then each chunk's sum.
@@ -94,27 +82,24 @@ impl Routine for Both<'_> {
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Both { work, around, group, next, room, sum } = self;
         let (to_input, to_weight) = (&work.to_input, &work.to_weight);
-        let frame = to_input.tiles.frame();
-        let (dy_planes, x_planes) = work.planes();
-        let ((read_pitch, made_pitch), (x_pitch, y_pitch)) = (to_input.pitches(), to_weight.pitches());
+        let tiles = &to_weight.tiles;
+        let ((x_planes, dy_planes), (x_pitch, dy_pitch)) = (to_weight.planes(), to_weight.pitches());
         // SAFETY: the room holds what `Backward::room` counts; results and sum are this task's alone.
         unsafe {
-            let first = room.add(dy_planes + x_planes);
-            let tile = first.add(work.points());
-            let dy = Planes { frame, room, all: true, made: false };
-            let dy_source = &to_input.job.source;
-            let (points, products) = (first, first.add(ALL_POINTS * read_pitch));
-            group.read::<V, P, Read>(around, dy_source, dy, (points, read_pitch));
-            to_input.multiply::<V, P>(around, &group, points, products, |share| {
+            let dy_points = room.add(x_planes + dy_planes);
+            // The products to the input, then the points of x: both are as long.
+            let x_points = dy_points.add(ALL_POINTS * dy_pitch);
+            let tile = x_points.add(ALL_POINTS * x_pitch);
+            let dy = Planes { frame: tiles.frame(), room: room.add(x_planes) };
+            group.read::<V, P, Window>(around, &to_weight.dy, dy, (dy_points, dy_pitch));
+            to_input.multiply::<V, P>(around, &group, dy_points, x_points, |share| {
                 to_weight.x.reads.expect(around, &group.all_images(), share);
             });
-            to_input.write::<V, P>(around, &group, (products, made_pitch), tile);
-            let (x_points, y_points) = (first, first.add(ALL_POINTS * x_pitch));
-            let x = Planes { frame, room: room.add(dy_planes), all: false, made: false };
-            group.read::<V, P, Read>(around, &to_weight.x, x, (x_points, x_pitch));
-            group.read::<V, P, Made>(around, dy_source, Planes { made: true, ..dy }, (y_points, y_pitch));
-            to_weight.add::<V, P>(&group, (x_points, y_points), sum, |share| {
-                dy_source.reads.expect(around, &next, share);
+            to_input.write::<V, P>(around, &group, (x_points, x_pitch), tile);
+            let x = Planes { frame: tiles.whole(), room };
+            group.read::<V, P, Own>(around, &to_weight.x, x, (x_points, x_pitch));
+            to_weight.add::<V, P>(&group, (x_points, dy_points), sum, |share| {
+                to_weight.dy.reads.expect(around, &next, share);
             });
         }
     }

@@ -6,7 +6,7 @@ use super::super::ahead::Share;
 use super::super::product::{self, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
-use super::group::{Group, Planes, Read};
+use super::group::{Group, Planes, Window};
 use super::transform::{TILE, output_tile, weight_taps};
 use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::pool::Turn;
@@ -178,8 +178,8 @@ impl Routine for Results<'_> {
             let points = room.add(work.planes());
             let products = points.add(ALL_POINTS * read_pitch);
             let tile = products.add(ALL_POINTS * made_pitch);
-            let planes = Planes { frame: work.tiles.frame(), room, all: false, made: false };
-            group.read::<V, P, Read>(around, &work.job.source, planes, (points, read_pitch));
+            let planes = Planes { frame: work.tiles.frame(), room };
+            group.read::<V, P, Window>(around, &work.job.source, planes, (points, read_pitch));
             work.multiply::<V, P>(around, &group, points, products, |share| {
                 if let Some(next) = &next {
                     work.job.source.reads.expect(around, next, share);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::Around;
 use super::super::ahead::Share;
 use super::super::source::{Frame, Source};
-use super::transform::{TILE, input_tile, result_tile};
+use super::transform::{TILE, input_tile, own_tile};
 use super::{ALL_POINTS, Tiles};
 use crate::device::cpu::simd::Vector;
 use crate::kernel::BLOCK;
@@ -32,17 +32,10 @@ pub(super) struct Group {
 pub(super) struct Planes {
     pub(super) frame: Frame,
     pub(super) room: *mut f32,
-    /// Whether those of every image and block stay; else those of a group's last, unless its strips need them.
-    pub(super) all: bool,
-    /// Whether they are there already.
-    pub(super) made: bool,
 }
 
 /// A transform of pixels to points.
 pub(super) trait Pixels {
-    /// Rows and columns of the frame before the first tile's pixels.
-    fn inside(frame: Frame) -> usize;
-
     /// Pixels from tile to tile are [`TILE`]; see [`input_tile`].
     ///
     /// # Safety
@@ -50,14 +43,10 @@ pub(super) trait Pixels {
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize);
 }
 
-/// What a tile reads.
-pub(super) struct Read;
+/// The 6 x 6 pixels around each tile, in frames with a border.
+pub(super) struct Window;
 
-impl Pixels for Read {
-    fn inside(_: Frame) -> usize {
-        0
-    }
-
+impl Pixels for Window {
     // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
@@ -66,19 +55,15 @@ impl Pixels for Read {
     }
 }
 
-/// The gradient to what a tile makes.
-pub(super) struct Made;
+/// Each tile's own 4 x 4 pixels, in frames of whole tiles.
+pub(super) struct Own;
 
-impl Pixels for Made {
-    fn inside(frame: Frame) -> usize {
-        frame.before
-    }
-
+impl Pixels for Own {
     // SAFETY: see `Pixels`.
     #[inline(always)]
     unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
         // SAFETY: as the caller promises.
-        unsafe { result_tile::<V>(from, row, to, pitch) }
+        unsafe { own_tile::<V>(from, row, to, pitch) }
     }
 }
 
@@ -139,7 +124,7 @@ impl Group {
     /// Pixels to points: `[point][block][tile][16]`.
     ///
     /// # Safety
-    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, or one for each image and block, `points` 36 times `pitch` floats.
+    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, `points` 36 times `pitch` floats.
     #[inline(always)]
     pub(super) unsafe fn read<V: Vector, const P: usize, T: Pixels>(
         &self,
@@ -148,23 +133,22 @@ impl Group {
         planes: Planes,
         (points, pitch): (*mut f32, usize),
     ) {
-        let Planes { frame, room: planes, all, made } = planes;
+        let Planes { frame, room: planes } = planes;
         let count = self.tiles();
-        let keeps = all || self.keeps_planes;
         // SAFETY: as the caller promises; a frame holds whole tiles.
         unsafe {
             for image in 0..self.images {
                 for block in 0..source.blocks {
-                    let place = if keeps { image * source.blocks + block } else { 0 };
+                    let place = if self.keeps_planes { block } else { 0 };
                     let room = planes.add(place * frame.len());
-                    let plane = if made || self.planes_are_made {
+                    let plane = if self.planes_are_made {
                         source.made(around, self.first + image, block, frame, room)
                     } else {
                         source.plane(around, self.first + image, block, frame, room)
                     };
                     let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
                     for row in self.rows.clone() {
-                        let mut from = plane.add(row * TILE * frame.row() + T::inside(frame) * (frame.row() + BLOCK));
+                        let mut from = plane.add(row * TILE * frame.row());
                         for _ in 0..self.columns {
                             for p in 0..P {
                                 let lane = p * V::LANES;

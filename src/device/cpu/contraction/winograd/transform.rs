@@ -92,7 +92,7 @@ fn output<V: Vector>(k: &Constants<V>, m: [V; POINTS]) -> [V; TILE] {
 
 /// A y
 #[inline(always)]
-fn result<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
+fn own<V: Vector>(k: &Constants<V>, y: [V; TILE]) -> [V; POINTS] {
     let (even_a, odd_a) = (y[0].fma(k.half, y[2]), y[1].fma(k.half, y[3]));
     let (even_b, odd_b) = (y[0].fma(k.two, y[2]), y[1].fma(k.two, y[3]));
     [y[0], even_a.fma(k.a, odd_a), even_a.fnma(k.a, odd_a), even_b.fma(k.b, odd_b), even_b.fnma(k.b, odd_b), y[3]]
@@ -173,12 +173,13 @@ pub(super) unsafe fn output_tile<V: Vector>(from: *const f32, pitch: usize, to: 
     }
 }
 
-/// The gradient to a tile's results to its points.
+/// A tile's own pixels to its points: the transform of the gradient to a tile's results in Winograd's gradient to the
+/// weight.
 ///
 /// # Safety
 /// The processor has the set; 4 x 4 pixels may be read, all points be written.
 #[inline(always)]
-pub(super) unsafe fn result_tile<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
+pub(super) unsafe fn own_tile<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
     // SAFETY: as the caller promises.
     unsafe {
         let k = Constants::new();
@@ -186,11 +187,11 @@ pub(super) unsafe fn result_tile<V: Vector>(from: *const f32, row: usize, to: *m
         let mut columns = [[zero; TILE]; POINTS];
         for j in 0..TILE {
             let pixels = std::array::from_fn(|i| V::load(from.add(i * row + j * BLOCK)));
-            let points = result(&k, pixels);
+            let points = own(&k, pixels);
             (0..POINTS).for_each(|i| columns[i][j] = points[i]);
         }
         for (i, pixels) in columns.into_iter().enumerate() {
-            for (j, point) in result(&k, pixels).into_iter().enumerate() {
+            for (j, point) in own(&k, pixels).into_iter().enumerate() {
                 point.store(to.add((i * POINTS + j) * pitch));
             }
         }
@@ -221,7 +222,8 @@ pub(super) unsafe fn weight_taps<V: Vector>(from: *const f32, tap: usize, to: *m
     }
 }
 
-/// The gradient to points, summed over `parts` that lie `part` apart in their order, to that to the taps.
+/// The gradient to points, summed over `parts` that lie `part` apart in their order, to that to the taps, turned by half a
+/// circle (see `weight`): tap (i, j) goes to `to + (8 - 3 i - j) tap`.
 ///
 /// # Safety
 /// The processor has the set; all points of all parts may be read, the taps be written.
@@ -248,7 +250,7 @@ pub(super) unsafe fn weight_points<V: Vector>(
         }
         for (i, points) in rows.into_iter().enumerate() {
             for (j, value) in weight_back(&k, points).into_iter().enumerate() {
-                value.store(to.add((i * TAPS + j) * tap));
+                value.store(to.add((TAPS * TAPS - 1 - i * TAPS - j) * tap));
             }
         }
     }

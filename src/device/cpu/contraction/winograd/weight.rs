@@ -1,4 +1,8 @@
 //! To the weight: at each point the products of what was read and of the gradient, summed over all tiles.
+//!
+//! The gradient to a tap sums x(p + tap) dy(p) over places p, which is x(q) dy(q - tap) over q: dy correlated with x, taps
+//! turned by half a circle. So dy gives the 6 x 6 windows here, as it does in the pass to the input, and one transform of
+//! dy serves both passes; x gives the tiles' own pixels, without a border.
 
 use std::ops::Range;
 
@@ -7,7 +11,7 @@ use super::super::product::{self, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
-use super::group::{Group, Made, Planes, Read};
+use super::group::{Group, Own, Planes, Window};
 use super::transform::weight_points;
 use super::{ALL_POINTS, Tiles, weight_pitch};
 use crate::device::cpu::pool::Turn;
@@ -35,9 +39,9 @@ impl ToWeight {
     }
 
     /// Floats of the planes of x, and of those of dy.
-    fn planes(&self) -> (usize, usize) {
+    pub(super) fn planes(&self) -> (usize, usize) {
         let planes = |source: &Source, plane: usize| self.tiles.planes(source.blocks) * plane;
-        (planes(&self.x, self.tiles.frame().len()), planes(&self.dy, self.tiles.whole().len()))
+        (planes(&self.x, self.tiles.whole().len()), planes(&self.dy, self.tiles.frame().len()))
     }
 
     /// Floats from point to point of a group's x, and of its dy.
@@ -137,10 +141,10 @@ impl Routine for Products<'_> {
         unsafe {
             let x_points = room.add(x_planes + y_planes);
             let y_points = x_points.add(ALL_POINTS * x_pitch);
-            let planes = |frame, room| Planes { frame, room, all: false, made: false };
-            group.read::<V, P, Read>(around, &work.x, planes(tiles.frame(), room), (x_points, x_pitch));
-            let y_planes = planes(tiles.whole(), room.add(x_planes));
-            group.read::<V, P, Made>(around, &work.dy, y_planes, (y_points, y_pitch));
+            let x = Planes { frame: tiles.whole(), room };
+            group.read::<V, P, Own>(around, &work.x, x, (x_points, x_pitch));
+            let dy = Planes { frame: tiles.frame(), room: room.add(x_planes) };
+            group.read::<V, P, Window>(around, &work.dy, dy, (y_points, y_pitch));
             work.add::<V, P>(&group, (x_points, y_points), sum, |share| {
                 if let Some(next) = &next {
                     work.x.reads.expect(around, next, share);
