@@ -1,6 +1,7 @@
 //! A network on the CPU: two plans (training step, test) over one arena.
 
 use std::ops::Range;
+use std::sync::Mutex;
 
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
@@ -150,11 +151,18 @@ impl CpuEngine {
     }
 
     /// Puts N rows into a slot and says N.
-    fn feed(arena: &mut Arena, plan: &Plan, slot: &Slot, rows: &[f32]) -> usize {
+    fn feed(pool: &Pool, arena: &mut Arena, plan: &Plan, slot: &Slot, rows: &[f32]) -> usize {
         let Some(id) = plan.slot(slot) else { return 0 };
         let buffer = plan.buffer(id);
         let batch = layout::images(buffer.size, rows.len(), plan.batch);
-        layout::set_rows(buffer.size, rows, arena.slice_mut(buffer.offset, buffer.size.len(batch)));
+        let lanes = arena.slice_mut(buffer.offset, buffer.size.len(batch));
+        let row = rows.len().checked_div(batch).unwrap_or(1);
+        let images = lanes.chunks_exact_mut(buffer.size.per_image()).zip(rows.chunks_exact(row));
+        let images: Vec<_> = images.map(Mutex::new).collect();
+        pool.run(batch, &|turn| {
+            let (lanes, row) = &mut *images[turn.task].lock().expect("a task has an image to itself");
+            layout::set_rows(buffer.size, row, lanes);
+        });
         batch
     }
 
@@ -212,9 +220,9 @@ impl CpuEngine {
     }
 
     /// Puts images and targets where the training plan reads them; how many.
-    fn feed_both(arena: &mut Arena, plan: &Plan, images: &[f32], targets: &[f32]) -> usize {
-        let batch = CpuEngine::feed(arena, plan, &Slot::Image, images);
-        let rows = CpuEngine::feed(arena, plan, &Slot::Target, targets);
+    fn feed_both(pool: &Pool, arena: &mut Arena, plan: &Plan, images: &[f32], targets: &[f32]) -> usize {
+        let batch = CpuEngine::feed(pool, arena, plan, &Slot::Image, images);
+        let rows = CpuEngine::feed(pool, arena, plan, &Slot::Target, targets);
         assert_eq!(batch, rows, "an image has a target");
         batch
     }
@@ -234,7 +242,7 @@ impl CpuEngine {
         mut at: impl FnMut(usize),
     ) -> f32 {
         let train = self.train.as_ref().expect("an engine made for training");
-        let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
+        let batch = CpuEngine::feed_both(&self.pool, &mut self.arena, &train.plan, images, targets);
         let (step, all) = (Step { batch, seed, step, rate }, train.runs.len());
         keep(&self.arena, &train.moved, &mut self.statistics);
         self.run(train, 0..train.update, &step, &mut at);
@@ -267,7 +275,7 @@ impl Engine for CpuEngine {
 
     fn first_not_finite(&mut self, images: &[f32], targets: &[f32], seed: u64, step: u32, rate: f32) -> Option<String> {
         let train = self.train.as_ref().expect("an engine made for training");
-        let batch = CpuEngine::feed_both(&mut self.arena, &train.plan, images, targets);
+        let batch = CpuEngine::feed_both(&self.pool, &mut self.arena, &train.plan, images, targets);
         let step = Step { batch, seed, step, rate };
         keep(&self.arena, &train.moved, &mut self.statistics);
         let bad = |number: usize| {
@@ -282,7 +290,7 @@ impl Engine for CpuEngine {
     }
 
     fn logits(&mut self, images: &[f32]) -> Vec<f32> {
-        let batch = CpuEngine::feed(&mut self.arena, &self.test.plan, &Slot::Image, images);
+        let batch = CpuEngine::feed(&self.pool, &mut self.arena, &self.test.plan, &Slot::Image, images);
         let step = Step { batch, seed: 0, step: 0, rate: 0.0 };
         self.run(&self.test, 0..self.test.runs.len(), &step, |_| {});
         self.rows(&self.test.plan, &Slot::Logits, batch)

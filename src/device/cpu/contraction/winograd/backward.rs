@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::super::Around;
 use super::group::{Group, Own, Planes, Window};
 use super::transform::TILE;
+use super::weight::Sum;
 use super::{ALL_POINTS, Correlate, ToWeight};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
@@ -44,24 +45,24 @@ impl Backward {
         self.to_input.transform_weight(around);
         let images = around.context.batch as usize;
         let tiles = &self.to_input.tiles;
-        let sum_len = self.to_weight.chunk_len();
+        let sums = self.to_input.shared();
         around.over_batch(self.to_weight.chunks, &|Turn { task: chunk, worker, .. }| {
             // SAFETY: a chunk's sum, and the results of its images, are this task's alone, in a worker's own room.
             unsafe {
-                let sum = around.shared.add(self.to_input.shared() + chunk * sum_len);
-                std::ptr::write_bytes(sum, 0, sum_len);
+                let mut sum = self.to_weight.sum(chunk, images, around.shared.add(sums));
                 let groups = self.to_weight.groups_of(chunk, images);
                 for number in groups.clone() {
                     let next = if number + 1 < groups.end { tiles.images_of(number + 1, images) } else { 0..0 };
                     for group in tiles.strips(number, images) {
                         let (next, room) = (next.clone(), around.room(worker));
                         around.isa.run(Both { work: self, around, group, next, room, sum });
+                        sum.begun = true;
                     }
                     self.to_input.finish(around, tiles.images_of(number, images));
                 }
             }
         });
-        self.to_weight.finish(around, around.shared.wrapping_add(self.to_input.shared()));
+        self.to_weight.finish(around, around.shared.wrapping_add(sums));
     }
 }
 
@@ -73,7 +74,7 @@ struct Both<'a> {
     /// The images of the next group.
     next: Range<usize>,
     room: *mut f32,
-    sum: *mut f32,
+    sum: Sum,
 }
 
 impl Routine for Both<'_> {

@@ -69,14 +69,14 @@ impl ToWeight {
         around.over_batch(self.chunks, &|Turn { task: chunk, worker, .. }| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
             unsafe {
-                let sum = around.shared.add(chunk * self.chunk_len());
-                std::ptr::write_bytes(sum, 0, self.chunk_len());
+                let mut sum = self.sum(chunk, images, around.shared);
                 let all = self.groups_of(chunk, images);
                 for number in all.clone() {
                     let next = (number + 1 < all.end).then(|| self.tiles.images_of(number + 1, images));
                     for group in self.tiles.strips(number, images) {
                         let (next, room) = (next.clone(), around.room(worker));
                         around.isa.run(Products { work: self, around, group, next, room, sum });
+                        sum.begun = true;
                     }
                 }
             }
@@ -89,6 +89,21 @@ impl ToWeight {
         images_of(chunk, self.chunks, self.tiles.groups(images))
     }
 
+    /// The sum of a chunk, which lie at `sums`.
+    ///
+    /// # Safety
+    /// The chunk's sum is the caller's alone.
+    pub(super) unsafe fn sum(&self, chunk: usize, images: usize, sums: *mut f32) -> Sum {
+        // SAFETY: all workers share a sum for each chunk.
+        unsafe {
+            let start = sums.add(chunk * self.chunk_len());
+            if self.groups_of(chunk, images).is_empty() {
+                std::ptr::write_bytes(start, 0, self.chunk_len());
+            }
+            Sum { start, begun: false }
+        }
+    }
+
     /// Sums the chunks, which lie at `sums`, to the gradient.
     pub(super) fn finish(&self, around: &Around<'_>, sums: *mut f32) {
         let spans = self.matrix.span.div_ceil(BLOCK);
@@ -99,6 +114,14 @@ impl ToWeight {
             unsafe { around.isa.run(Finish { work: self, around, sums: sums.start(), block, from }) };
         });
     }
+}
+
+/// The sum of a chunk.
+#[derive(Clone, Copy)]
+pub(super) struct Sum {
+    start: *mut f32,
+    /// Whether it holds products; else what lies there means nothing.
+    pub(super) begun: bool,
 }
 
 /// Where the sums of all chunks lie.
@@ -127,7 +150,7 @@ struct Products<'a> {
     /// The images of the next group.
     next: Option<Range<usize>>,
     room: *mut f32,
-    sum: *mut f32,
+    sum: Sum,
 }
 
 impl Routine for Products<'_> {
@@ -166,7 +189,7 @@ impl ToWeight {
         &self,
         group: &Group,
         (x, dy): (*const f32, *const f32),
-        sum: *mut f32,
+        Sum { start, begun }: Sum,
         ahead: impl Fn(Share),
     ) {
         let matrix = &self.matrix;
@@ -177,14 +200,14 @@ impl ToWeight {
             for point in 0..ALL_POINTS {
                 ahead(group.share(point));
                 let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
-                let sum = sum.add(point * weight_pitch(matrix));
+                let sum = start.add(point * weight_pitch(matrix));
                 for block in 0..matrix.blocks() {
                     let dy = dy.add(block * count * BLOCK);
                     let channels = matrix.channels(block);
                     for from in channels.clone().step_by(BLOCK) {
                         let x = x.add(from * count);
                         let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
-                        by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, count, c));
+                        by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, (begun, count), c));
                     }
                 }
             }
@@ -195,20 +218,21 @@ impl ToWeight {
 /// R channels of x from `c`, at one point and for one block of dy.
 ///
 /// # Safety
-/// The processor has the set of V; the points of `tiles` tiles are made; `sum` is the caller's alone.
+/// The processor has the set of V; the points of `tiles` tiles are made; `sum` is the caller's alone, and holds numbers if
+/// it has `begun`.
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const R: usize>(
     x: *const f32,
     dy: *const f32,
     sum: *mut f32,
-    tiles: usize,
+    (begun, tiles): (bool, usize),
     c: usize,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
         let sum = sum.add(c * BLOCK);
         product::expect_sums::<R>(sum);
-        let mut sums = product::load::<V, P, R>(sum, BLOCK);
+        let mut sums = if begun { product::load::<V, P, R>(sum, BLOCK) } else { product::zeros::<V, P, R>() };
         let scalars = Scalars { start: x.add(c), row: 1, step: BLOCK };
         product::accumulate::<V, P, R>(&mut sums, scalars, dy, tiles);
         product::store(&sums, sum, BLOCK);
