@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::table::percent;
 use super::trained::{Trained, Which};
 use super::{failed, print};
-use crate::data::{Images, class_names, pictures};
+use crate::data::{Pictures, class_names, pictures};
 use crate::diag::{Failure, codes};
 use crate::train::{classify, largest, share};
 
@@ -44,44 +44,50 @@ enum Part {
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let told = args.which.open(&args.run).and_then(|mut trained| {
-        let images = args.chosen(&trained).map_err(|failure| failed(&failure))?;
-        args.ask(&mut trained, &images).map_err(|failure| failed(&failure))
-    });
-    match told {
-        Ok(text) => {
-            print(text);
-            ExitCode::SUCCESS
-        }
-        Err(code) => code,
+    let mut trained = match args.which.open(&args.run) {
+        Ok(trained) => trained,
+        Err(code) => return code,
+    };
+    let chosen = match args.chosen(&trained) {
+        Ok(chosen) => chosen,
+        Err(failure) => return failed(&failure),
+    };
+    // A bad file costs itself alone: the others are answered, and the exit code tells.
+    let bad = chosen.failures.iter().map(failed).last();
+    match args.ask(&mut trained, &chosen) {
+        Ok(text) => print(text),
+        Err(failure) => return failed(&failure),
     }
+    bad.unwrap_or(ExitCode::SUCCESS)
 }
 
 impl Args {
-    fn chosen(&self, trained: &Trained) -> Result<Images, Failure> {
+    fn chosen(&self, trained: &Trained) -> Result<Pictures, Failure> {
         if !self.images.is_empty() {
-            return pictures(&trained.recipe.data.set, &self.images);
+            return Ok(pictures(&trained.recipe.data.set, &self.images));
         }
         let data = trained.data()?;
-        match self.data {
-            Part::Train => Ok(data.train),
-            Part::Test => Ok(data.test),
+        let images = match self.data {
+            Part::Train => data.train,
+            Part::Test => data.test,
             Part::Validation => data.validation.ok_or_else(|| {
                 let message = format!("{} holds no images back for validation", self.run.display());
                 Failure::new(codes::CANNOT_READ, message, "ask for --data train or --data test")
-            }),
-        }
+            })?,
+        };
+        Ok(Pictures { images, files: vec![], failures: vec![] })
     }
 
-    fn ask(&self, trained: &mut Trained, images: &Images) -> Result<String, Failure> {
-        let (files, names) = (&self.images, class_names(&trained.recipe.data.set));
+    fn ask(&self, trained: &mut Trained, chosen: &Pictures) -> Result<String, Failure> {
+        let Pictures { images, files, .. } = chosen;
+        let names = class_names(&trained.recipe.data.set);
         let named = |class: usize| names.get(class).map_or(class.to_string(), |name| format!("{class} {name}"));
         let mut out = String::new();
         let mut table = csv::WriterBuilder::new().from_writer(vec![]);
         // Memory takes every row, and each has a cell for each column.
         let mut row = |cells: &[String]| table.write_record(cells).expect("rows of one length, into memory");
         if self.csv {
-            let about = if files.is_empty() { vec!["index", "label"] } else { vec!["image"] };
+            let about = if self.images.is_empty() { vec!["index", "label"] } else { vec!["image"] };
             let logits = (0..images.classes).map(|class| format!("logit_{class}"));
             row(&about.into_iter().chain(["predicted"]).map(str::to_owned).chain(logits).collect::<Vec<_>>());
         }

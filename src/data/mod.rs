@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use batch::{Batch, Pass};
 pub use feed::Feed;
 pub use files::cache;
-pub use pictures::{class_names, pictures};
+pub use pictures::{Pictures, class_names, pictures};
 
 use crate::diag::{Failure, codes};
 use crate::net::Shape;

@@ -12,11 +12,18 @@ use super::{Images, Pixels, cifar, digits, folder, mnist, synthetic};
 use crate::diag::Failure;
 use crate::net::recipe::DataSet;
 
-/// The images in some files, all under label 0.
-///
-/// # Errors
-/// A file that cannot be read, is damaged, or is no JPEG or PNG.
-pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Result<Images, Failure> {
+/// Image files as a data set of their own.
+pub struct Pictures {
+    /// All under label 0.
+    pub images: Images,
+    /// Where each is from.
+    pub files: Vec<PathBuf>,
+    /// One for each file that cannot be read, is damaged, or is no JPEG or PNG.
+    pub failures: Vec<Failure>,
+}
+
+/// The images in some files, as a data set has them; a bad file costs itself alone.
+pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Pictures {
     let (none, white) = match set {
         DataSet::Digits => (digits::none(), digits::WHITE),
         DataSet::Mnist { .. } => (mnist::none(), u8::MAX),
@@ -26,12 +33,22 @@ pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Result<Images, Failure> {
         DataSet::Synthetic { shape, classes, .. } => (synthetic::none(*shape, *classes), u8::MAX),
     };
     let shape = none.shape;
+    let (mut kept, mut failures) = (vec![], vec![]);
+    let mut good = |file: &PathBuf| match decode::check(file, shape.channels) {
+        Ok(raster) => {
+            kept.push(file.clone());
+            Some(raster)
+        }
+        Err(failure) => {
+            failures.push(failure);
+            None
+        }
+    };
     let pixels = match none.pixels {
-        Pixels::Files(_) => Pixels::Files(files.to_vec()),
+        Pixels::Files(_) => Pixels::Files(files.iter().filter(|file| good(file).is_some()).cloned().collect()),
         Pixels::Held(mut pixels) => {
             let (size, mut image) = ([shape.height, shape.width], vec![0.0; shape.elements()]);
-            for file in files {
-                let raster = decode::check(file, shape.channels)?;
+            for raster in files.iter().filter_map(good) {
                 resample(&raster, centre([raster.height, raster.width], size, 1.0), size, &mut image);
                 let byte = |v: &f32| (v * f32::from(white) / 255.0).round() as u8;
                 pixels.extend(image.iter().map(byte));
@@ -39,7 +56,7 @@ pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Result<Images, Failure> {
             Pixels::Held(pixels)
         }
     };
-    Ok(Images { pixels, labels: vec![0; files.len()], ..none })
+    Pictures { images: Images { pixels, labels: vec![0; kept.len()], ..none }, files: kept, failures }
 }
 
 /// What the classes of a data set are called; none where they have numbers alone.

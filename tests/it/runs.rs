@@ -269,6 +269,16 @@ fn image_files_are_classified() {
     assert!(said.contains("m.sd cannot be read: it begins as neither JPEG nor PNG"), "{said}");
     assert_eq!(text.status.code(), Some(1));
     assert_eq!(done(&["predict", &run, &files[0], "--data", "test"]).status.code(), Some(2));
+
+    // A bad file costs itself alone.
+    let mixed = done(&["predict", &run, &files[0], &home.text("m.sd"), &home.text("none.png"), &files[1], "--csv"]);
+    let (table, told) = (String::from_utf8_lossy(&mixed.stdout), String::from_utf8_lossy(&mixed.stderr));
+    let rows: Vec<&str> = of_files.lines().take(3).collect();
+    assert_eq!(table.lines().collect::<Vec<_>>(), rows);
+    assert!(told.contains("m.sd cannot be read") && told.contains("none.png"), "{told}");
+    assert_eq!(mixed.status.code(), Some(1));
+    let none = done(&["predict", &run, &home.text("none.png")]);
+    assert_eq!((none.stdout.len(), none.status.code()), (0, Some(1)));
 }
 
 #[test]

@@ -54,6 +54,8 @@ impl Memory {
         let memory = Memory { context: context.clone(), at };
         // SAFETY: all of it was just given.
         unsafe { result::memset_d8_sync(at, 0, bytes) }.map_err(|e| failed("cleared memory", e))?;
+        // The driver may still be at it when the call returns, and the stream of the kernels does not wait for it.
+        context.synchronize().map_err(|e| failed("cleared memory", e))?;
         Ok(memory)
     }
 }
@@ -67,8 +69,12 @@ impl Drop for Memory {
     }
 }
 
+/// The most blocks along the two sides of a grid.
+const MOST_BLOCKS: [u32; 2] = [i32::MAX as u32, u16::MAX as u32];
+
 impl CudaProcessor {
     pub(super) fn new(context: &Arc<CudaContext>, images: &[Vec<u8>], prepared: Prepared) -> Result<Self, Failure> {
+        prepared.check_blocks(MOST_BLOCKS)?;
         bind(context)?;
         let stream = context.new_stream().map_err(|e| failed("made a stream", e))?;
         let load = |(kernel, image): (&crate::codegen::gpu::Kernel, &Vec<u8>)| {
@@ -118,7 +124,8 @@ impl CudaProcessor {
             made?;
             *graph = recorded?;
         }
-        graph.as_ref().map_or(Ok(()), CudaGraph::launch)
+        // A recording of nothing would leave kernels out without a word.
+        graph.as_ref().ok_or(DriverError(sys::CUresult::CUDA_ERROR_STREAM_CAPTURE_INVALIDATED))?.launch()
     }
 
     /// Makes calls, whole segments by their graphs.

@@ -1,6 +1,8 @@
 //! Everything that a driver must know of a network before its first step.
 
+use super::too_many_blocks;
 use crate::codegen::gpu::{Argument, Kernel, Launch, Program, Programs};
+use crate::diag::Failure;
 use crate::kernel::{Param, Plan, When};
 
 /// The kernels of a network and the calls that make its steps.
@@ -59,6 +61,15 @@ impl Prepared {
         Prepared { prelude, kernels, calls, test: first, floats: programs.floats() }
     }
 
+    /// Holds every call to the blocks that a driver counts in each direction.
+    ///
+    /// # Errors
+    /// The first call that needs more.
+    pub fn check_blocks(&self, most: [u32; 2]) -> Result<(), Failure> {
+        let over = |call: &&Call| call.groups.iter().zip(most).any(|(n, most)| *n > most);
+        self.calls.iter().find(over).map_or(Ok(()), |call| Err(too_many_blocks(&call.name, most)))
+    }
+
     /// The whole text of one kernel.
     pub fn text(&self, kernel: usize) -> String {
         format!("{}\n{}", self.prelude, self.kernels[kernel].text)
@@ -89,5 +100,28 @@ impl Call {
     /// Whether it gets a number of the step among its arguments, and not only from the processor's memory.
     pub fn has_params(&self) -> bool {
         self.words.iter().any(|word| matches!(word, Word::Param(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, Prepared};
+    use crate::kernel::When;
+
+    #[test]
+    fn a_call_of_more_blocks_than_a_driver_counts_is_refused_by_name() {
+        let call = |name: &str, groups| Call {
+            name: name.into(),
+            kernel: 0,
+            when: When::Always,
+            groups,
+            threads: 32,
+            words: vec![],
+        };
+        let calls = vec![call("wide", [70_000, 1]), call("high", [1, 70_000])];
+        let prepared = Prepared { prelude: String::new(), kernels: vec![], calls, test: 0, floats: 0 };
+        assert!(prepared.check_blocks([70_000; 2]).is_ok());
+        let failure = prepared.check_blocks([u32::MAX, 65_535]).expect_err("too many rows");
+        assert!(failure.message.contains("the kernel of high"), "{}", failure.message);
     }
 }

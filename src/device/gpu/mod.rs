@@ -22,9 +22,8 @@ pub(super) fn no_memory(bytes: usize, why: &dyn Display) -> Failure {
 }
 
 /// A kernel that needs more blocks of threads than a driver counts.
-#[cfg(feature = "gpu")]
-pub(super) fn too_many_blocks(name: &str, most: u32) -> Failure {
-    let message = format!("the kernel of {name} needs more than the {most} blocks of the driver");
+fn too_many_blocks(name: &str, [most, rows]: [u32; 2]) -> Failure {
+    let message = format!("the kernel of {name} needs more than the {most} by {rows} blocks of the driver");
     Failure::new(codes::TOO_LITTLE_MEMORY, message, SMALLER)
 }
 

@@ -19,7 +19,7 @@ use wgpu::{
 
 use super::{Complaints, failed};
 use crate::codegen::gpu::Dialect;
-use crate::device::gpu::{Prepared, Processor, Step, Word, no_memory, too_many_blocks};
+use crate::device::gpu::{Prepared, Processor, Step, Word, no_memory};
 use crate::device::parallel::each;
 use crate::diag::Failure;
 
@@ -54,7 +54,7 @@ impl WgpuProcessor {
         prepared: Prepared,
     ) -> Result<Self, Failure> {
         let limits = device.limits();
-        check_sizes(&prepared, limits.max_compute_workgroups_per_dimension)?;
+        prepared.check_blocks([limits.max_compute_workgroups_per_dimension; 2])?;
         let align = limits.min_storage_buffer_offset_alignment.max(4) as usize;
         let words = prepared.calls.iter().map(|call| call.words.len()).max().unwrap_or(0).max(1);
         let slot = (words * 4).next_multiple_of(align);
@@ -199,14 +199,6 @@ impl Processor for WgpuProcessor {
         };
         answer.unmap();
         Ok(floats)
-    }
-}
-
-/// Refuses calls of more blocks than the driver counts.
-fn check_sizes(prepared: &Prepared, most: u32) -> Result<(), Failure> {
-    match prepared.calls.iter().find(|call| call.groups.iter().any(|n| *n > most)) {
-        None => Ok(()),
-        Some(call) => Err(too_many_blocks(&call.name, most)),
     }
 }
 
