@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::{Argument, Call, Choice, Config, Model, Origin, Setting, Statement, Train, Use, Value};
 use crate::source::Sources;
+use crate::syntax;
 
 impl Config {
-    /// As a program.
+    /// As a program, in the style of `sdc fmt`.
     pub fn to_text(&self, sources: &Sources) -> String {
         let mut printer = Printer { out: String::new(), depth: 0, sources };
         printer.head(self);
@@ -14,7 +15,7 @@ impl Config {
         if let Some(train) = &self.train {
             printer.train(&self.model.name, train);
         }
-        printer.out
+        syntax::format(&printer.out)
     }
 }
 

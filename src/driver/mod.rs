@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::files::programs;
 pub use self::fix::{Change, Mended, MendedFile, fix};
-pub use self::library::library_file;
+pub use self::library::{is_library_file, library_file};
 pub use self::memory::ready;
 use crate::codegen::gpu::{self, Dialect, Precision, Programs};
 use crate::config::{self, Config};
@@ -213,6 +213,14 @@ pub fn analyse(name: &str, text: &str, loader: &dyn Loader) -> Analysis {
     let source = session.sources.add(name, text);
     let (program, networks) = check_with(&mut session, source, loader);
     Analysis { session, program, networks }
+}
+
+/// What of an [`Analysis`] the texts alone say: items and what cannot be read, nothing checked and nothing built.
+pub fn read_names(name: &str, text: &str, loader: &dyn Loader) -> Analysis {
+    let mut session = Session::default();
+    let source = session.sources.add(name, text);
+    let program = resolve::load(source, &mut session.sources, loader, &mut session.problems);
+    Analysis { session, program, networks: Vec::new() }
 }
 
 /// What names mean: in a program's own files where one is given, in the standard library, in the language. None where the

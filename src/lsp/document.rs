@@ -52,11 +52,26 @@ impl Loader for Opened<'_> {
 impl Document {
     /// A text with what the compiler says of it; `open` are the texts of the other open files.
     pub fn new(uri: &Uri, version: i32, text: String, open: &BTreeMap<PathBuf, String>) -> Self {
+        Document::by(driver::analyse, uri, version, text, open)
+    }
+
+    /// A text that is not open, of which only names are asked.
+    pub fn unchecked(uri: &Uri, text: String, open: &BTreeMap<PathBuf, String>) -> Self {
+        Document::by(driver::read_names, uri, 0, text, open)
+    }
+
+    fn by(
+        analyse: fn(&str, &str, &dyn Loader) -> Analysis,
+        uri: &Uri,
+        version: i32,
+        text: String,
+        open: &BTreeMap<PathBuf, String>,
+    ) -> Self {
         let path = path_of(uri);
         let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new(".")).to_owned();
         let name = path.as_deref().and_then(Path::file_name).map_or("program.sd".into(), |n| n.to_string_lossy());
         let loader = Opened { folder, texts: open, asked: RefCell::default() };
-        let analysis = driver::analyse(&name, &text, &loader);
+        let analysis = analyse(&name, &text, &loader);
         let names = match analysis.program.modules.is_empty() {
             true => Vec::new(),
             false => names::names(&analysis.program, 0, &analysis.session.sources),

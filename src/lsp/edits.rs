@@ -1,6 +1,6 @@
-//! What changes a text, and what must know every place of a name: definition, references, rename, fixes, layout.
+//! What is wrong with a text and what mends it: diagnostics, fixes, layout; and where a name is defined.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use gen_lsp_types::{
     CodeAction, CodeActionKind, CodeActionResponse, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity,
@@ -8,7 +8,7 @@ use gen_lsp_types::{
 };
 
 use super::document::Document;
-use super::names::{self, Meaning, definition};
+use super::names::definition;
 use crate::diag::{Problem, Severity};
 use crate::source::{SourceId, Span};
 use crate::syntax;
@@ -17,77 +17,6 @@ use crate::syntax;
 pub fn define(document: &Document, uri: &Uri, at: usize) -> Option<Location> {
     let name = document.name_at(at)?;
     definition(&document.analysis.program, name.meaning).map(|span| document.location(uri, span))
-}
-
-/// Every place of the name at a byte: in this text, those that it uses, and the open ones that use them.
-pub fn references(open: &BTreeMap<String, Document>, document: &Document, uri: &Uri, at: usize) -> Vec<Location> {
-    let Some(name) = document.name_at(at) else { return Vec::new() };
-    let Some(home) = definition(&document.analysis.program, name.meaning) else { return Vec::new() };
-    everywhere(open, &document.location(uri, home))
-}
-
-/// Every place of the name that is defined at `home`, in the open texts and those that they use, each once.
-fn everywhere(open: &BTreeMap<String, Document>, home: &Location) -> Vec<Location> {
-    let mut all: Vec<Location> = Vec::new();
-    for (uri, document) in open {
-        let (uri, program) = (Uri(uri.clone()), &document.analysis.program);
-        // A name stands in many places, and where it is defined takes a look at a text.
-        let mut known: Vec<(Meaning, bool)> = Vec::new();
-        let mut is_it = |meaning: Meaning| {
-            let found = known.iter().find(|(m, _)| *m == meaning).map(|(_, is_it)| *is_it);
-            found.unwrap_or_else(|| {
-                let span = definition(program, meaning);
-                let is_it = span.is_some_and(|span| document.location(&uri, span) == *home);
-                known.push((meaning, is_it));
-                is_it
-            })
-        };
-        for module in (0..program.modules.len()).filter(|&m| !program.modules[m].library) {
-            let names = names::names(program, module, &document.analysis.session.sources);
-            for name in names.into_iter().filter(|name| is_it(name.meaning)) {
-                let place = document.location(&uri, name.span);
-                if !all.contains(&place) {
-                    all.push(place);
-                }
-            }
-        }
-    }
-    all
-}
-
-/// The edit that gives a name another one; none where it is not the program's to change, or the new one is no name or
-/// means something already.
-pub fn rename(
-    open: &BTreeMap<String, Document>,
-    document: &Document,
-    uri: &Uri,
-    at: usize,
-    new: &str,
-) -> Option<WorkspaceEdit> {
-    let name = document.name_at(at)?;
-    let program = &document.analysis.program;
-    let home = definition(program, name.meaning)?;
-    let is_word = new.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && new.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let reserved = ["if", "else", "true", "false", "and", "or", "not"].contains(&new);
-    if program.is_library(home.source) || !is_word || reserved {
-        return None;
-    }
-    let places = everywhere(open, &document.location(uri, home));
-    let concerned = open.iter().filter(|(uri, _)| places.iter().any(|place| place.uri.0 == **uri));
-    let taken = concerned.map(|(_, document)| document).any(|document| {
-        let sources = &document.analysis.session.sources;
-        let own = document.analysis.program.modules.iter().filter(|m| !m.library);
-        own.map(|m| &sources.get(m.source).text).any(|text| syntax::words(text).contains(new))
-    });
-    if taken {
-        return None;
-    }
-    let mut changes: HashMap<Uri, Vec<TextEdit>> = HashMap::new();
-    for Location { uri, range } in places {
-        changes.entry(uri).or_default().push(TextEdit { range, new_text: new.to_owned() });
-    }
-    Some(WorkspaceEdit { changes: Some(changes), ..WorkspaceEdit::default() })
 }
 
 /// The edit that gives the text its one style; an empty list where it has it.

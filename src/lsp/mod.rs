@@ -3,22 +3,26 @@
 //!
 //! | file | what it answers |
 //! | --- | --- |
+//! | `capabilities` | what the server can do |
 //! | `document` | open texts, edits, coordinates |
 //! | `names` | what each name means |
 //! | `hover`, `hints` | documentation, shapes, counts, `l` and p_l |
 //! | `complete` | completion, signature help |
-//! | `edits` | diagnostics, fixes, definition, references, rename, layout |
+//! | `edits` | diagnostics, fixes, definition, layout |
+//! | `places` | references, rename |
 //! | `symbols` | outline, folding, colours |
 //!
 //! A request that panics is answered with an error and costs nothing else. Absence: the disk, but for files that a `use`
-//! names and those that show the library.
+//! names, those of the open folders that hold a name, and those that show the library.
 
+mod capabilities;
 mod complete;
 mod document;
 mod edits;
 mod hints;
 mod hover;
 mod names;
+mod places;
 mod symbols;
 
 use std::collections::BTreeMap;
@@ -26,21 +30,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use gen_lsp_types::{
-    CodeActionKind, CodeActionOptions, CodeActionParams, CodeActionProvider, CompletionOptions, CompletionParams,
-    CompletionResponse, Definition, DefinitionParams, DefinitionProvider, DefinitionResponse,
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, DocumentFormattingParams,
-    DocumentFormattingProvider, DocumentSymbolParams, DocumentSymbolProvider, DocumentSymbolResponse,
-    FoldingRangeParams, FoldingRangeProvider, Full, HoverParams, HoverProvider, InlayHintParams, InlayHintProvider,
-    PublishDiagnosticsParams, ReferenceParams, ReferencesProvider, RenameParams, RenameProvider, SemanticTokensOptions,
-    SemanticTokensParams, SemanticTokensProvider, ServerCapabilities, SignatureHelpOptions, SignatureHelpParams,
-    TextDocumentPositionParams, TextDocumentSync, TextDocumentSyncKind, Uri,
+    CodeActionParams, CompletionParams, CompletionResponse, Definition, DefinitionParams, DefinitionResponse,
+    DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
+    DidOpenTextDocumentParams, DocumentFormattingParams, DocumentSymbolParams, DocumentSymbolResponse,
+    FoldingRangeParams, HoverParams, InlayHintParams, PrepareRenameParams, PublishDiagnosticsParams, ReferenceParams,
+    RenameParams, SemanticTokensParams, SignatureHelpParams, TextDocumentPositionParams, Uri, WorkspaceFolder,
 };
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, from_value, json};
 
 use self::document::Document;
+use self::places::Workspace;
 use crate::diag::{Failure, codes};
 
 /// Serves an editor on standard input and output until it says goodbye.
@@ -60,9 +61,9 @@ pub fn serve() -> Result<(), Failure> {
 /// # Errors
 /// Where the messages do not follow the protocol.
 pub fn serve_on(connection: &Connection, before: &mut dyn FnMut(&str)) -> Result<(), Failure> {
-    let capabilities = serde_json::to_value(capabilities()).map_err(|e| broken(&e.to_string()))?;
-    connection.initialize(capabilities).map_err(|e| broken(&e.to_string()))?;
-    let mut server = Server { documents: BTreeMap::new() };
+    let capabilities = serde_json::to_value(capabilities::capabilities()).map_err(|e| broken(&e.to_string()))?;
+    let told = connection.initialize(capabilities).map_err(|e| broken(&e.to_string()))?;
+    let mut server = Server { documents: BTreeMap::new(), folders: folders(&told) };
     for message in &connection.receiver {
         match message {
             Message::Request(request) => {
@@ -102,118 +103,135 @@ fn send(connection: &Connection, message: Message) {
     let _ = connection.sender.send(message);
 }
 
-fn capabilities() -> ServerCapabilities {
-    let marks = |marks: &[&str]| Some(marks.iter().map(|m| (*m).to_owned()).collect());
-    ServerCapabilities {
-        text_document_sync: Some(TextDocumentSync::Kind(TextDocumentSyncKind::Incremental)),
-        completion_provider: Some(CompletionOptions {
-            trigger_characters: marks(&[".", "(", "{"]),
-            ..CompletionOptions::default()
-        }),
-        hover_provider: Some(HoverProvider::Bool(true)),
-        signature_help_provider: Some(SignatureHelpOptions {
-            trigger_characters: marks(&["(", ","]),
-            ..SignatureHelpOptions::default()
-        }),
-        definition_provider: Some(DefinitionProvider::Bool(true)),
-        references_provider: Some(ReferencesProvider::Bool(true)),
-        document_symbol_provider: Some(DocumentSymbolProvider::Bool(true)),
-        code_action_provider: Some(CodeActionProvider::CodeActionOptions(CodeActionOptions {
-            code_action_kinds: Some(vec![CodeActionKind::QuickFix]),
-            ..CodeActionOptions::default()
-        })),
-        document_formatting_provider: Some(DocumentFormattingProvider::Bool(true)),
-        rename_provider: Some(RenameProvider::Bool(true)),
-        folding_range_provider: Some(FoldingRangeProvider::Bool(true)),
-        semantic_tokens_provider: Some(SemanticTokensProvider::SemanticTokensOptions(SemanticTokensOptions {
-            legend: symbols::legend(),
-            full: Some(Full::Bool(true)),
-            ..SemanticTokensOptions::default()
-        })),
-        inlay_hint_provider: Some(InlayHintProvider::Bool(true)),
-        ..ServerCapabilities::default()
-    }
+/// The folders that an editor opens; older ones tell one, as `rootUri`.
+fn folders(told: &Value) -> Vec<PathBuf> {
+    let several = told["workspaceFolders"].as_array().map(|all| all.iter().map(|f| &f["uri"]).collect());
+    let addresses = several.unwrap_or_else(|| vec![&told["rootUri"]]);
+    addresses.into_iter().filter_map(|uri| document::path_of(&Uri(uri.as_str()?.to_owned()))).collect()
 }
 
-/// The open texts, by address.
 struct Server {
+    /// The open texts, by address.
     documents: BTreeMap<String, Document>,
+    /// The open folders.
+    folders: Vec<PathBuf>,
+}
+
+/// Why a request has no answer.
+enum Refusal {
+    /// There is no such request.
+    Unknown,
+    /// Its parameters are not the protocol's.
+    Unreadable(serde_json::Error),
+    /// It cannot be done, for a reason that the user reads.
+    Because(String),
+}
+
+impl From<serde_json::Error> for Refusal {
+    fn from(why: serde_json::Error) -> Self {
+        Refusal::Unreadable(why)
+    }
 }
 
 impl Server {
     fn request(&self, request: Request) -> Response {
         let Request { id, method, params } = request;
-        let answered = match method.as_str() {
-            "textDocument/hover" => self.at(params, |p: HoverParams| {
-                (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| hover::hover(d, at))
-            }),
-            "textDocument/completion" => self.at(params, |p: CompletionParams| {
-                (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| {
-                    Some(CompletionResponse::CompletionItemList(complete::complete(d, at)))
-                })
-            }),
-            "textDocument/signatureHelp" => self.at(params, |p: SignatureHelpParams| {
-                (p.text_document_position_params, |d: &Document, _: &Uri, at: usize| complete::signature(d, at))
-            }),
-            "textDocument/definition" => self.at(params, |p: DefinitionParams| {
-                (p.text_document_position_params, |d: &Document, uri: &Uri, at: usize| {
-                    edits::define(d, uri, at).map(|l| DefinitionResponse::Definition(Definition::Location(l)))
-                })
-            }),
-            "textDocument/references" => self.at(params, |p: ReferenceParams| {
-                (p.text_document_position_params, |d: &Document, uri: &Uri, at: usize| {
-                    Some(edits::references(&self.documents, d, uri, at))
-                })
-            }),
-            "textDocument/rename" => self.at(params, |p: RenameParams| {
-                let new = p.new_name;
-                (p.text_document_position_params, move |d: &Document, uri: &Uri, at: usize| {
-                    edits::rename(&self.documents, d, uri, at, &new)
-                })
-            }),
-            "textDocument/documentSymbol" => from_value(params).map(|p: DocumentSymbolParams| {
-                self.of(&p.text_document.uri, |d| DocumentSymbolResponse::DocumentSymbolList(symbols::symbols(d)))
-            }),
-            "textDocument/foldingRange" => {
-                from_value(params).map(|p: FoldingRangeParams| self.of(&p.text_document.uri, symbols::folds))
-            }
-            "textDocument/semanticTokens/full" => {
-                from_value(params).map(|p: SemanticTokensParams| self.of(&p.text_document.uri, symbols::tokens))
-            }
-            "textDocument/inlayHint" => {
-                from_value(params).map(|p: InlayHintParams| self.of(&p.text_document.uri, |d| hints::hints(d, p.range)))
-            }
-            "textDocument/codeAction" => from_value(params).map(|p: CodeActionParams| {
-                self.of(&p.text_document.uri, |d| edits::actions(d, &p.text_document.uri, p.range))
-            }),
-            "textDocument/formatting" => {
-                from_value(params).map(|p: DocumentFormattingParams| self.of(&p.text_document.uri, edits::layout))
-            }
-            other => {
-                let told = format!("`{other}` is not served");
-                return Response::new_err(id, ErrorCode::MethodNotFound as i32, told);
-            }
-        };
-        match answered {
+        match self.answer(&method, params) {
             Ok(value) => Response::new_ok(id, value),
-            Err(why) => Response::new_err(id, ErrorCode::InvalidParams as i32, why.to_string()),
+            Err(refusal) => {
+                let (code, why) = match refusal {
+                    Refusal::Unknown => (ErrorCode::MethodNotFound, format!("`{method}` is not served")),
+                    Refusal::Unreadable(why) => (ErrorCode::InvalidParams, why.to_string()),
+                    Refusal::Because(why) => (ErrorCode::RequestFailed, why),
+                };
+                Response::new_err(id, code as i32, why)
+            }
         }
     }
 
+    fn answer(&self, method: &str, params: Value) -> Result<Value, Refusal> {
+        let workspace = Workspace { open: &self.documents, folders: &self.folders };
+        Ok(match method {
+            "textDocument/hover" => {
+                let p: HoverParams = from_value(params)?;
+                self.at(p.text_document_position_params, |d, _, at| hover::hover(d, at))
+            }
+            "textDocument/completion" => {
+                let p: CompletionParams = from_value(params)?;
+                let complete = |d: &Document, at| CompletionResponse::CompletionItemList(complete::complete(d, at));
+                self.at(p.text_document_position_params, |d, _, at| complete(d, at))
+            }
+            "textDocument/signatureHelp" => {
+                let p: SignatureHelpParams = from_value(params)?;
+                self.at(p.text_document_position_params, |d, _, at| complete::signature(d, at))
+            }
+            "textDocument/definition" => {
+                let p: DefinitionParams = from_value(params)?;
+                let one = |place| DefinitionResponse::Definition(Definition::Location(place));
+                self.at(p.text_document_position_params, |d, uri, at| edits::define(d, uri, at).map(one))
+            }
+            "textDocument/references" => {
+                let p: ReferenceParams = from_value(params)?;
+                self.at(p.text_document_position_params, |d, uri, at| workspace.references(d, uri, at))
+            }
+            "textDocument/prepareRename" => {
+                let p: PrepareRenameParams = from_value(params)?;
+                self.change(p.text_document_position_params, |d, _, at| workspace.prepare_rename(d, at))?
+            }
+            "textDocument/rename" => {
+                let p: RenameParams = from_value(params)?;
+                let rename = |d: &Document, uri: &Uri, at| workspace.rename(d, uri, at, &p.new_name);
+                self.change(p.text_document_position_params, rename)?
+            }
+            "textDocument/documentSymbol" => {
+                let p: DocumentSymbolParams = from_value(params)?;
+                let list = |d: &Document| DocumentSymbolResponse::DocumentSymbolList(symbols::symbols(d));
+                self.of(&p.text_document.uri, list)
+            }
+            "textDocument/foldingRange" => {
+                let p: FoldingRangeParams = from_value(params)?;
+                self.of(&p.text_document.uri, symbols::folds)
+            }
+            "textDocument/semanticTokens/full" => {
+                let p: SemanticTokensParams = from_value(params)?;
+                self.of(&p.text_document.uri, symbols::tokens)
+            }
+            "textDocument/inlayHint" => {
+                let p: InlayHintParams = from_value(params)?;
+                self.of(&p.text_document.uri, |d| hints::hints(d, p.range))
+            }
+            "textDocument/codeAction" => {
+                let p: CodeActionParams = from_value(params)?;
+                self.of(&p.text_document.uri, |d| edits::actions(d, &p.text_document.uri, p.range))
+            }
+            "textDocument/formatting" => {
+                let p: DocumentFormattingParams = from_value(params)?;
+                self.of(&p.text_document.uri, edits::layout)
+            }
+            _ => return Err(Refusal::Unknown),
+        })
+    }
+
     /// An answer about a place in a text; nothing where the text is not open.
-    fn at<P, A, F>(
+    fn at<A: Serialize>(
         &self,
-        params: Value,
-        answer: impl FnOnce(P) -> (TextDocumentPositionParams, F),
-    ) -> Result<Value, serde_json::Error>
-    where
-        P: DeserializeOwned,
-        A: Serialize,
-        F: FnOnce(&Document, &Uri, usize) -> Option<A>,
-    {
-        let (place, answer) = answer(from_value(params)?);
+        place: TextDocumentPositionParams,
+        answer: impl FnOnce(&Document, &Uri, usize) -> A,
+    ) -> Value {
         let uri = place.text_document.uri;
-        Ok(self.of(&uri, |d| answer(d, &uri, d.offset(place.position))))
+        self.of(&uri, |d| answer(d, &uri, d.offset(place.position)))
+    }
+
+    /// The same where the user asks for a change and reads why there is none.
+    fn change<A: Serialize>(
+        &self,
+        place: TextDocumentPositionParams,
+        answer: impl FnOnce(&Document, &Uri, usize) -> Result<A, String>,
+    ) -> Result<Value, Refusal> {
+        let uri = place.text_document.uri;
+        let document = self.documents.get(&uri.0).ok_or_else(|| Refusal::Because("the file is not open".to_owned()))?;
+        let answer = answer(document, &uri, document.offset(place.position)).map_err(Refusal::Because)?;
+        Ok(serde_json::to_value(answer)?)
     }
 
     fn of<A: Serialize>(&self, uri: &Uri, answer: impl FnOnce(&Document) -> A) -> Value {
@@ -245,6 +263,14 @@ impl Server {
                 told.extend(closed.and_then(|d| d.path).map(|path| self.recheck_users(&path)).unwrap_or_default());
                 told
             }
+            "workspace/didChangeWorkspaceFolders" => {
+                let Ok(p) = from_value::<DidChangeWorkspaceFoldersParams>(params) else { return Vec::new() };
+                let path = |folder: &WorkspaceFolder| document::path_of(&folder.uri);
+                let gone: Vec<_> = p.event.removed.iter().filter_map(path).collect();
+                self.folders.retain(|folder| !gone.contains(folder));
+                self.folders.extend(p.event.added.iter().filter_map(path));
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }
@@ -259,9 +285,7 @@ impl Server {
 
     /// Takes a text, and tells what is wrong with it.
     fn check(&mut self, uri: Uri, version: i32, text: String) -> Message {
-        let texts: BTreeMap<PathBuf, String> =
-            self.documents.values().filter_map(|d| d.path.clone().map(|path| (path, d.text.clone()))).collect();
-        let document = Document::new(&uri, version, text, &texts);
+        let document = Document::new(&uri, version, text, &places::texts(&self.documents));
         let told = edits::diagnostics(&document, &uri);
         self.documents.insert(uri.0.clone(), document);
         published(uri, Some(version), told)

@@ -41,6 +41,7 @@ fn essence(network: &Network) -> String {
 fn stands_alone(files: &[(&str, &str)], choice: &Choice) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let (config, text) = resolve(folder.path(), files, choice);
+    assert_eq!(text, sdc::syntax::format(&text), "it has the one style");
     let wanted = build(&folder.path().join("main.sd"), choice);
     let file = folder.path().join("resolved.sd");
     std::fs::write(&file, &text).expect("the program is written");

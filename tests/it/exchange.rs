@@ -130,6 +130,10 @@ fn weights_and_card_make_the_run_again() {
     let shown = format!("| accuracy | {:.2} % |", 100.0 * accuracy["accuracy"].as_f64().expect("a number"));
     assert!(card.contains(&shown), "{shown} in {card}");
     assert!(card.contains("# Small") && card.contains("place shakedrop("), "{card}");
+    // The program has the one style, as a file and in the card.
+    well(folder, &["fmt", "--check", "out/program.sd"]);
+    let program = std::fs::read_to_string(folder.join("out/program.sd")).expect("readable");
+    assert!(card.contains(&format!("```sd\n{program}```\n")), "{card}");
     let told = well(folder, &["import", "out/model.safetensors", "out/program.sd", "--out", "again"]);
     assert!(told.starts_with("again: 19 tensors of out/model.safetensors, 0 left out"), "{told}");
     assert_eq!(well(folder, &["predict", "again", "--csv"]), well(folder, &["predict", "run", "--csv"]));

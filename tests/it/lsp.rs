@@ -50,6 +50,11 @@ struct Client {
 impl Client {
     /// Opens a text; the server panics when it is asked for `plant`.
     fn open(text: &str, plant: Option<&'static str>) -> Self {
+        Client::open_in(json!({ "capabilities": {} }), text, plant)
+    }
+
+    /// The same of an editor that says so much of itself.
+    fn open_in(editor: Value, text: &str, plant: Option<&'static str>) -> Self {
         let (connection, other) = Connection::memory();
         let server = std::thread::spawn(move || {
             let mut before = |method: &str| assert_ne!(Some(method), plant, "planted");
@@ -63,7 +68,7 @@ impl Client {
             text: text.to_owned(),
             told: BTreeMap::new(),
         };
-        let answer = client.ask("initialize", json!({ "capabilities": {} }));
+        let answer = client.ask("initialize", editor);
         assert!(answer["capabilities"]["hoverProvider"].as_bool().expect("it is told"), "{answer}");
         client.tell("initialized", json!({}));
         let document = json!({ "uri": URI, "languageId": "sd", "version": 0, "text": text });
@@ -97,6 +102,19 @@ impl Client {
         let response = serde_json::to_value(self.answer(method, params)).expect("it is JSON");
         assert!(response.get("error").is_none(), "{method}: {response}");
         response["result"].clone()
+    }
+
+    /// Asks for what is refused; why, as the user reads it.
+    fn refused(&mut self, method: &str, params: Value) -> String {
+        let response = serde_json::to_value(self.answer(method, params)).expect("it is JSON");
+        assert_eq!(response["error"]["code"], -32803, "{response}");
+        response["error"]["message"].as_str().expect("a message").to_owned()
+    }
+
+    /// Opens a file of a folder as the disk has it, or with another text.
+    fn open_file(&mut self, uri: &str, text: &str) {
+        let document = json!({ "uri": uri, "languageId": "sd", "version": 0, "text": text });
+        self.tell("textDocument/didOpen", json!({ "textDocument": document }));
     }
 
     /// Asks about the place where `mark` begins in the text, `behind` bytes further on.
@@ -207,11 +225,27 @@ fn a_session_with_a_pyramidnet() {
     assert_eq!(all.as_array().expect("a list").len(), 4);
     let edit = client.at("textDocument/rename", "width: int", 0, json!({ "newName": "channels_out" }));
     assert_eq!(edit["changes"][URI].as_array().expect("edits").len(), 4);
-    for refused in ["stride", "9x", "if", "a b"] {
-        let edit = client.at("textDocument/rename", "width: int", 0, json!({ "newName": refused }));
-        assert_eq!(edit, Value::Null, "{refused}");
+    let place = |mark| json!({ "textDocument": { "uri": URI }, "position": position(PROGRAM, PROGRAM.find(mark).expect("there")) });
+    let renamed = |mark, new| {
+        let mut params = place(mark);
+        params["newName"] = json!(new);
+        params
+    };
+    for (new, why) in [
+        ("stride", "`stride` stands in pyramid.sd already"),
+        ("9x", "`9x` is no name: a letter or `_`, then letters, digits and `_`"),
+        ("if", "`if` is a word of the language"),
+        ("a b", "`a b` is no name: a letter or `_`, then letters, digits and `_`"),
+    ] {
+        assert_eq!(client.refused("textDocument/rename", renamed("width: int", new)), why);
     }
-    assert_eq!(client.at("textDocument/rename", "shakedrop(p", 0, json!({ "newName": "shook" })), Value::Null);
+    let library = "`shakedrop` belongs to the standard library, which cannot be changed";
+    assert_eq!(client.refused("textDocument/rename", renamed("shakedrop(p", "shook")), library);
+    assert_eq!(client.refused("textDocument/prepareRename", place("shakedrop(p")), library);
+    let language = "`conv3x3` belongs to the language";
+    assert_eq!(client.refused("textDocument/prepareRename", place("conv3x3(width, s")), language);
+    let asked = client.ask("textDocument/prepareRename", place("width: int"));
+    assert_eq!(asked["placeholder"], "width");
 
     // Typing: what may stand where.
     let items = client.at("textDocument/completion", "momentum", 0, json!({}));
@@ -352,6 +386,114 @@ fn an_edit_of_a_used_file_rechecks_the_files_that_use_it() {
     client.close();
 }
 
+/// Files of a folder by their names, and the folder as an editor opens it.
+fn folder_of(files: &[(&str, &str)]) -> (tempfile::TempDir, impl Fn(&str) -> String) {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        std::fs::write(path, text).expect("writable");
+    }
+    let address = format!("file://{}", folder.path().display());
+    (folder, move |name| if name.is_empty() { address.clone() } else { format!("{address}/{name}") })
+}
+
+/// How many places an answer of places or of edits has in a file.
+fn places_in(answer: &Value, uri: &str) -> usize {
+    match answer["changes"].as_object() {
+        Some(changes) => changes.get(uri).map_or(0, |edits| edits.as_array().expect("edits").len()),
+        None => answer.as_array().expect("a list").iter().filter(|l| l["uri"] == uri).count(),
+    }
+}
+
+#[test]
+fn a_name_is_one_in_every_file_of_the_folder_open_or_not() {
+    let base = "block wide(width: int) { conv3x3(width) }\n";
+    let files = [
+        ("base.sd", base),
+        ("between.sd", "use \"base.sd\".{wide}\nblock twice(width: int) { wide(width: width); wide(width) }\n"),
+        ("top.sd", "use \"between.sd\".{twice}\nmodel M { input image[3, 8, 8]; net { twice(4) } }\n"),
+        ("sub/own.sd", "block wide(width: int) { conv1x1(width) }\n"),
+        ("sub/far.sd", "use \"own.sd\".{wide}\nblock far { wide(1) }\n"),
+        ("over.sd", "use \"./sub/far.sd\".{far}\nuse \"sub/own.sd\".{wide}\nblock all { far; wide(width: 2) }\n"),
+        // Half a text: its whole items count.
+        ("broken.sd", "use \"base.sd\".{wide}\nblock well { wide(3) }\nblock ill { wide(\n"),
+        ("other.txt", "use \"base.sd\".{wide}\n"),
+        (".hidden/base.sd", base),
+    ];
+    let (folder, uri) = folder_of(&files);
+    let ways = [
+        json!({ "capabilities": {}, "workspaceFolders": [{ "uri": uri(""), "name": "it" }] }),
+        json!({ "capabilities": {}, "rootUri": uri("") }),
+        json!({ "capabilities": {}, "rootUri": uri("sub"), "workspaceFolders": null }),
+    ];
+    for (way, editor) in ways.into_iter().enumerate() {
+        let mut client = Client::open_in(editor, PROGRAM, None);
+        if way == 2 {
+            let add = json!({ "added": [{ "uri": uri(""), "name": "it" }], "removed": [{ "uri": uri("sub"), "name": "sub" }] });
+            client.tell("workspace/didChangeWorkspaceFolders", json!({ "event": add }));
+        }
+        client.open_file(&uri("base.sd"), base);
+        let place = |name: &str, character: usize| {
+            json!({ "textDocument": { "uri": uri(name) }, "position": { "line": 0, "character": character },
+                "context": { "includeDeclaration": true }, "newName": "broad" })
+        };
+        // The block: every file that uses it, none that has one of the same name.
+        let counted = |answer: &Value| files.map(|(name, _)| places_in(answer, &uri(name)));
+        let block = [1, 3, 0, 0, 0, 0, 2, 0, 0];
+        let parameter = [2, 1, 0, 0, 0, 0, 0, 0, 0];
+        for (character, wanted) in [(7, block), (12, parameter)] {
+            let all = client.ask("textDocument/references", place("base.sd", character));
+            assert_eq!(counted(&all), wanted, "{all}");
+            let edit = client.ask("textDocument/rename", place("base.sd", character));
+            assert_eq!(counted(&edit), wanted, "{edit}");
+        }
+        // The open text wins over the file: it uses the block once.
+        client.open_file(&uri("between.sd"), "use \"base.sd\".{wide}\nblock twice(width: int) { bn }\n");
+        let all = client.ask("textDocument/references", place("base.sd", 7));
+        assert_eq!(counted(&all), [1, 1, 0, 0, 0, 0, 2, 0, 0], "{all}");
+        // A name that a closed file of those has already.
+        let mut taken = place("base.sd", 7);
+        taken["newName"] = json!("well");
+        assert_eq!(client.refused("textDocument/rename", taken), "`well` stands in broken.sd already");
+        // From a file that uses another, which is closed; a path may be written in several ways.
+        client.open_file(&uri("over.sd"), files[5].1);
+        let all = client.ask(
+            "textDocument/references",
+            json!({ "textDocument": { "uri": uri("over.sd") },
+            "position": { "line": 2, "character": 18 }, "context": { "includeDeclaration": true } }),
+        );
+        assert_eq!(counted(&all), [0, 0, 0, 1, 2, 2, 0, 0, 0], "{all}");
+        client.close();
+    }
+    // A folder that cannot be searched: a rename would be half of one.
+    let mut deep = folder.path().to_owned();
+    deep.extend(std::iter::repeat_n("deep", 40));
+    std::fs::create_dir_all(&deep).expect("writable");
+    let mut client = Client::open_in(json!({ "capabilities": {}, "rootUri": uri("") }), PROGRAM, None);
+    client.open_file(&uri("base.sd"), base);
+    let place = json!({ "textDocument": { "uri": uri("base.sd") }, "position": { "line": 0, "character": 7 },
+        "context": { "includeDeclaration": true }, "newName": "broad" });
+    assert!(client.refused("textDocument/rename", place.clone()).contains("folders deep"));
+    assert_eq!(client.ask("textDocument/references", place).as_array().expect("a list").len(), 1);
+    client.close();
+}
+
+#[test]
+fn a_text_of_the_library_that_is_open_cannot_be_changed() {
+    let mut client = Client::open(PROGRAM, None);
+    let place = client.at("textDocument/definition", "linear_decay(l", 0, json!({}));
+    let uri = place["uri"].as_str().expect("an address").to_owned();
+    client.open_file(&uri, include_str!("../../stdlib/regularizers.sd"));
+    let mut rename = json!({ "textDocument": { "uri": uri }, "position": place["range"]["start"], "newName": "sink" });
+    let why = "`linear_decay` belongs to the standard library, which cannot be changed";
+    assert_eq!(client.refused("textDocument/rename", rename.clone()), why);
+    // Its places in the program are found from there too.
+    rename["context"] = json!({ "includeDeclaration": true });
+    assert_eq!(places_in(&client.ask("textDocument/references", rename), URI), 2);
+    client.close();
+}
+
 #[test]
 fn a_panic_costs_one_request() {
     let mut client = Client::open(PROGRAM, Some("textDocument/hover"));
@@ -410,6 +552,7 @@ fn edits_at_random_never_end_a_session() {
             "definition",
             "references",
             "rename",
+            "prepareRename",
             "documentSymbol",
             "foldingRange",
             "semanticTokens/full",
@@ -424,7 +567,9 @@ fn edits_at_random_never_end_a_session() {
             "range": { "start": { "line": 0, "character": 0 }, "end": end }, "options": { "tabSize": 4, "insertSpaces": true },
         }));
         let response = serde_json::to_value(response).expect("it is JSON");
-        assert!(response.get("error").is_none(), "edit {n}, {method}: {response}\n{}", client.text);
+        // A rename may be refused.
+        let well = response.get("error").is_none_or(|e| e["code"] == -32803 && method.ends_with("ename"));
+        assert!(well, "edit {n}, {method}: {response}\n{}", client.text);
     }
     client.close();
 }
