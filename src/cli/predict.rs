@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
         Err(failure) => return failed(&failure),
     };
     // A bad file costs itself alone: the others are answered, and the exit code tells.
-    let bad = chosen.failures.iter().map(failed).last();
+    let bad = chosen.failures.iter().map(failed).next_back();
     match args.ask(&mut trained, &chosen) {
         Ok(text) => print(text),
         Err(failure) => return failed(&failure),
