@@ -67,7 +67,7 @@ impl<'m> Values<'m> {
     /// A value as it is.
     pub(super) fn text(&self, value: Value) -> String {
         match self.map.expr(value) {
-            Expr::Const(x) => number(*x),
+            Expr::Const(x) if is_whole(*x) => number(*x),
             _ => self.name(value),
         }
     }
@@ -122,8 +122,15 @@ impl<'m> Values<'m> {
         }
         for i in (0..needed.len()).filter(|i| needed[*i]) {
             let value = Value(i as u32);
-            if !matches!(self.map.exprs[i], Expr::Const(_)) {
-                self.compute(w, value);
+            match self.map.exprs[i] {
+                Expr::Const(x) if is_whole(x) => {}
+                // What may differ from one such map to the next, as a layer's probability, is an argument.
+                Expr::Const(x) => {
+                    let name = self.name(value);
+                    let given = w.float(format!("number {name}"), x);
+                    w.constant(Type::F32, &name, &given);
+                }
+                _ => self.compute(w, value),
             }
             self.know(value);
         }
@@ -178,7 +185,7 @@ impl<'m> Values<'m> {
     fn compute(&mut self, w: &mut Writer<'_>, value: Value) {
         let map = self.map;
         let text = match map.expr(value) {
-            Expr::Const(_) => unreachable!("numbers stand where they are used"),
+            Expr::Const(_) => unreachable!("numbers are no computation"),
             Expr::Param(Param::Rate) => "now.rate".to_owned(),
             Expr::Param(Param::Batch) => "real(now.batch)".to_owned(),
             Expr::Param(
@@ -397,6 +404,11 @@ impl<'m> Values<'m> {
             }
         }
     }
+}
+
+/// Whether a number stands in the text as it is.
+fn is_whole(x: f32) -> bool {
+    x as i32 as f32 == x
 }
 
 /// The place of a vector: image, quarters of an image's block of channels, quarter, pixels of a plane, pixel.
