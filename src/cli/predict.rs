@@ -53,12 +53,12 @@ pub fn run(args: &Args) -> ExitCode {
         Err(failure) => return failed(&failure),
     };
     // A bad file costs itself alone: the others are answered, and the exit code tells.
-    let bad = chosen.failures.iter().map(failed).next_back();
+    let code = chosen.failures.iter().map(failed).fold(ExitCode::SUCCESS, |_, failed| failed);
     match args.ask(&mut trained, &chosen) {
         Ok(text) => print(text),
         Err(failure) => return failed(&failure),
     }
-    bad.unwrap_or(ExitCode::SUCCESS)
+    code
 }
 
 impl Args {
