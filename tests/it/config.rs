@@ -50,7 +50,7 @@ fn stands_alone(files: &[(&str, &str)], choice: &Choice) -> String {
     assert_eq!(essence(&got.network), essence(&wanted.network), "{text}");
     assert_eq!(got.recipe, wanted.recipe, "{text}");
     let (again, _) = resolve(folder.path(), &[("main.sd", &text)], &named);
-    // An expression's white space is the style's.
+    // A value that was set in another layout has the one of `fmt` in the resolved program.
     let plain = |c: &Config| c.values().into_iter().map(|v| (v.name, v.text.replace(' ', ""))).collect::<Vec<_>>();
     assert_eq!(plain(&again), plain(&config), "{text}");
     text
