@@ -173,8 +173,7 @@ pub(super) unsafe fn output_tile<V: Vector>(from: *const f32, pitch: usize, to: 
     }
 }
 
-/// A tile's own pixels to its points: the transform of the gradient to a tile's results in Winograd's gradient to the
-/// weight.
+/// A tile's own pixels to its points, A y A^T: the other factor of Winograd's gradient to the weight.
 ///
 /// # Safety
 /// The processor has the set; 4 x 4 pixels may be read, all points be written.
