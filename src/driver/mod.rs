@@ -188,12 +188,16 @@ pub fn check(session: &mut Session, input: &Input) {
     }
 }
 
-fn check_with(session: &mut Session, source: SourceId, loader: &dyn Loader) -> (resolve::Program, Vec<Network>) {
+fn check_with(session: &mut Session, source: SourceId, loader: &dyn Loader) {
+    let program = resolve::load(source, &mut session.sources, loader, &mut session.problems);
+    networks(session, &program);
+}
+
+/// What the models of a program build, as far as they do.
+fn networks(session: &mut Session, program: &resolve::Program) -> Vec<Network> {
     let Session { sources, problems } = session;
-    let program = resolve::load(source, sources, loader, problems);
-    let typed = typing::check(&program, sources, problems);
-    let networks = elaborate::check(&typed, sources, problems);
-    (program, networks)
+    let typed = typing::check(program, sources, problems);
+    elaborate::check(&typed, sources, problems)
 }
 
 /// What an editor shows of a program.
@@ -209,10 +213,9 @@ pub struct Analysis {
 
 /// The same check as [`check`], of a text that need not lie on the disk.
 pub fn analyse(name: &str, text: &str, loader: &dyn Loader) -> Analysis {
-    let mut session = Session::default();
-    let source = session.sources.add(name, text);
-    let (program, networks) = check_with(&mut session, source, loader);
-    Analysis { session, program, networks }
+    let mut analysis = read_names(name, text, loader);
+    analysis.networks = networks(&mut analysis.session, &analysis.program);
+    analysis
 }
 
 /// What of an [`Analysis`] the texts alone say: items and what cannot be read, nothing checked and nothing built.

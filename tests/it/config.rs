@@ -51,8 +51,13 @@ fn stands_alone(files: &[(&str, &str)], choice: &Choice) -> String {
     assert_eq!(got.recipe, wanted.recipe, "{text}");
     let (again, _) = resolve(folder.path(), &[("main.sd", &text)], &named);
     // A value that was set in another layout has the one of `fmt` in the resolved program.
-    let plain = |c: &Config| c.values().into_iter().map(|v| (v.name, v.text.replace(' ', ""))).collect::<Vec<_>>();
-    assert_eq!(plain(&again), plain(&config), "{text}");
+    let laid = |value: &str| {
+        let line = sdc::syntax::format(&format!("const x = {value}\n"));
+        line.trim_end().trim_start_matches("const x = ").to_owned()
+    };
+    let values = |c: &Config| c.values().into_iter().map(|v| (v.name, v.text)).collect::<Vec<_>>();
+    let wanted: Vec<_> = values(&config).into_iter().map(|(name, value)| (name, laid(&value))).collect();
+    assert_eq!(values(&again), wanted, "{text}");
     text
 }
 

@@ -13,7 +13,7 @@ use crate::codegen::clif::Places;
 use crate::device::{Engine, State, layout, slot_of};
 use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Slot, blocks};
 
-/// Elements under which a map runs on the caller alone: waking workers would cost more.
+/// Elements under which the caller works alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
 
 /// A compiled network with its weights.
@@ -156,8 +156,11 @@ impl CpuEngine {
         let buffer = plan.buffer(id);
         let batch = layout::images(buffer.size, rows.len(), plan.batch);
         let lanes = arena.slice_mut(buffer.offset, buffer.size.len(batch));
-        let row = rows.len().checked_div(batch).unwrap_or(1);
-        let images = lanes.chunks_exact_mut(buffer.size.per_image()).zip(rows.chunks_exact(row));
+        if lanes.len() < SMALL {
+            layout::set_rows(buffer.size, rows, lanes);
+            return batch;
+        }
+        let images = lanes.chunks_exact_mut(buffer.size.per_image()).zip(rows.chunks_exact(rows.len() / batch));
         let images: Vec<_> = images.map(Mutex::new).collect();
         pool.run(batch, &|turn| {
             let (lanes, row) = &mut *images[turn.task].lock().expect("a task has an image to itself");

@@ -89,7 +89,7 @@ impl ToWeight {
         images_of(chunk, self.chunks, self.tiles.groups(images))
     }
 
-    /// The sum of a chunk, which lie at `sums`.
+    /// A chunk's sum with nothing in it yet; those of all chunks lie at `sums`.
     ///
     /// # Safety
     /// The chunk's sum is the caller's alone.
