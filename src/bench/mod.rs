@@ -14,11 +14,12 @@ pub use spread::Spread;
 use std::time::Instant;
 
 use crate::data::{self, Batch, Pass};
-use crate::device::{Device, Engine, Precision, State, host};
+use crate::device::{Device, Engine, State, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Footprint, Input, Session};
 use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
 use crate::net::{MAX_ELEMENTS, Network, Recipe};
+use crate::num::Precision;
 use crate::train;
 use sample::Sampler;
 

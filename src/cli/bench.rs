@@ -9,11 +9,11 @@ use super::summary::size;
 use super::table::{Align, Table};
 use super::{Chosen, Format, Memory, failed, print, report, threads};
 use crate::bench::{self, Layers, Measured, Options, Timing};
-use crate::codegen::gpu::Precision;
 use crate::device::{Device, host};
 use crate::diag::grouped;
 use crate::driver::{Input, Session};
 use crate::kernel::Work;
+use crate::num::Precision;
 
 /// Measure a network on drawn images: training step, forward pass, compile time, memory.
 #[derive(clap::Args)]

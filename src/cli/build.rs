@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use super::{Chosen, Format, Memory, failed, print, report};
-use crate::codegen::gpu::{self, Dialect, Precision};
+use crate::codegen::gpu::{self, Dialect};
 use crate::diag::Failure;
 use crate::disk::{SystemDisk, replace_text};
 use crate::driver::{self, Input, Session};
+use crate::num::Precision;
 
 /// Write a program's kernels for graphics processors, with a launch table for other programs.
 #[derive(clap::Args)]

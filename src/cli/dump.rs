@@ -7,10 +7,11 @@ use clap::ValueEnum;
 
 use super::{Chosen, Format, Memory, failed, print, report};
 use crate::codegen::clif;
-use crate::codegen::gpu::{Dialect, Precision};
+use crate::codegen::gpu::Dialect;
 use crate::device::cpu;
 use crate::driver::{self, Input, Plans, Session};
 use crate::kernel::{Kernel, Plan};
+use crate::num::Precision;
 
 /// Print what a stage makes of a program.
 #[derive(clap::Args)]

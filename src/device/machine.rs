@@ -8,9 +8,10 @@ use super::cpu::CpuEngine;
 use super::cuda;
 use super::gpu::{GpuEngine, Prepared, Processor};
 use super::{Engine, host};
-use crate::codegen::gpu::{self, Dialect, Precision, Programs};
+use crate::codegen::gpu::{self, Dialect, Programs};
 use crate::diag::Failure;
 use crate::kernel::Plan;
+use crate::num::Precision;
 
 /// A kind of machine, as a person names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

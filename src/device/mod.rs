@@ -10,7 +10,6 @@ mod parallel;
 #[cfg(feature = "gpu")]
 pub mod wgpu;
 
-pub use crate::codegen::gpu::Precision;
 pub use machine::{Device, Found, Machine, Ready, found};
 
 use crate::diag::Failure;

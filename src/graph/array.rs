@@ -7,6 +7,7 @@ use std::any::Any;
 use luminal::tensor::{Data, Tensor};
 
 use super::op::Type;
+use crate::num::Precision;
 
 /// A row-major array; images are its outermost dimension where there is a batch.
 #[derive(Clone, Debug)]
@@ -34,6 +35,12 @@ impl Array {
     /// The array in a tensor of luminal's.
     pub fn of(tensor: &Tensor) -> &Array {
         tensor.data.as_any().downcast_ref().expect("our nodes make arrays alone")
+    }
+
+    /// Each number's nearest in a precision.
+    pub fn rounded(&self, precision: Precision) -> Array {
+        let values = self.values.iter().map(|x| f64::from(precision.round(*x as f32))).collect();
+        Array { values, ..self.clone() }
     }
 
     /// N, C, H, W; missing dimensions are 1.

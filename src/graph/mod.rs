@@ -31,6 +31,7 @@ use petgraph::visit::EdgeRef;
 pub use run::{Inputs, Outputs};
 
 use crate::net::Path;
+use crate::num::Precision;
 use crate::source::Span;
 use op::{Op, Output, Type};
 
@@ -74,7 +75,7 @@ impl Graph {
     /// Adds a source, whose type nothing else tells.
     pub fn source(&mut self, phase: Phase, op: Op, ty: Type, layer: Path, span: Option<Span>) -> NodeId {
         debug_assert!(op.is_source(), "{op:?} has inputs");
-        self.luminal.graph.add_node(Box::new(Node { op, ty, layer, span, phase }))
+        self.luminal.graph.add_node(Box::new(Node { op, ty, layer, span, phase, precision: Precision::Fp32 }))
     }
 
     /// Adds a node of the forward pass. Its type follows from its inputs.
@@ -92,7 +93,7 @@ impl Graph {
     pub fn add_in(&mut self, phase: Phase, op: Op, inputs: &[NodeId], layer: Path, span: Option<Span>) -> NodeId {
         let types: Vec<_> = inputs.iter().map(|&i| &self.node(i).ty).collect();
         let ty = types::infer(&op, &types).unwrap_or_else(|problem| panic!("{layer}: {op}: {problem}"));
-        let id = self.luminal.graph.add_node(Box::new(Node { op, ty, layer, span, phase }));
+        let id = self.luminal.graph.add_node(Box::new(Node { op, ty, layer, span, phase, precision: Precision::Fp32 }));
         for (order, &input) in inputs.iter().enumerate() {
             let input_order = u8::try_from(order).expect("the types of more than 256 inputs are refused");
             let edge = Dependency::Data { input_order, output_order: 0, shape: ShapeTracker::new(&[]) };
@@ -122,6 +123,18 @@ impl Graph {
     /// Where `id` names none, or an operator that is not ours.
     pub fn node(&self, id: NodeId) -> &Node {
         self.try_node(id).expect("every operator of a verified graph is a Node")
+    }
+
+    /// Has convolutions and their gradients multiply rounded numbers, as tensor cores do: the oracle of kernels for them.
+    /// Kernels have their precision from the machine that they run on, not from here.
+    pub fn multiply_in(&mut self, precision: Precision) {
+        for operator in self.luminal.graph.node_weights_mut() {
+            let operator: &mut dyn luminal::op::Operator = &mut **operator;
+            let node: &mut Node = operator.as_any_mut().downcast_mut().expect("every operator is a Node");
+            if let Op::Conv(_) | Op::ConvToInput { .. } | Op::ConvToWeight(_) = node.op {
+                node.precision = precision;
+            }
+        }
     }
 
     fn try_node(&self, id: NodeId) -> Option<&Node> {

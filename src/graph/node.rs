@@ -8,6 +8,7 @@ use super::array::Array;
 use super::op::{Op, Type};
 use super::reference;
 use crate::net::Path;
+use crate::num::Precision;
 use crate::source::Span;
 
 /// Which part of a step a node belongs to; each reads only itself and those before.
@@ -37,6 +38,8 @@ pub struct Node {
     pub span: Option<Span>,
     /// Which part of a step it belongs to.
     pub phase: Phase,
+    /// What a contraction's operands are rounded to before they are multiplied; of no other operation.
+    pub(super) precision: Precision,
 }
 
 /// Two nodes are equal where they compute the same from equal inputs, in the same part of a step. A draw's site is part
@@ -44,13 +47,19 @@ pub struct Node {
 /// draws.
 impl PartialEq for Node {
     fn eq(&self, other: &Node) -> bool {
-        self.op == other.op && self.ty == other.ty && self.phase == other.phase
+        let own = (&self.op, &self.ty, self.phase, self.precision);
+        own == (&other.op, &other.ty, other.phase, other.precision)
     }
 }
 
 impl Operator for Node {
     fn process(&mut self, inputs: Vec<(InputTensor<'_>, ShapeTracker)>) -> Vec<Tensor> {
         let arrays: Vec<&Array> = inputs.iter().map(|(tensor, _)| Array::of(tensor.borrowed())).collect();
-        vec![Tensor::new(reference::evaluate(&self.op, &self.ty, &arrays))]
+        if self.precision == Precision::Fp32 {
+            return vec![Tensor::new(reference::evaluate(&self.op, &self.ty, &arrays))];
+        }
+        let rounded: Vec<Array> = arrays.iter().map(|array| array.rounded(self.precision)).collect();
+        let rounded: Vec<&Array> = rounded.iter().collect();
+        vec![Tensor::new(reference::evaluate(&self.op, &self.ty, &rounded))]
     }
 }

@@ -5,8 +5,10 @@
 pub mod draw;
 pub mod float;
 pub mod philox;
+mod precision;
 
 pub use philox::philox4x32;
+pub use precision::Precision;
 
 /// A 64-bit hash of a text that is the same on every machine and for ever (xxh3).
 pub fn stable_hash(text: &str) -> u64 {

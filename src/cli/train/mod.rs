@@ -10,12 +10,12 @@ use self::session::{Finished, Program, Source};
 use super::progress::Style;
 use super::signals::Signals;
 use super::{Format, Memory, Values, failed, kept, print, report};
-use crate::codegen::gpu::Precision;
 use crate::data::Splits;
 use crate::device::Device;
 use crate::diag::{Failure, Problem, codes};
 use crate::driver::{self, Choice, Input, Session};
 use crate::net::Network;
+use crate::num::Precision;
 use crate::source::{SourceId, Span};
 use crate::train::{Checkpoint, Ended, RunFolder};
 

@@ -3,43 +3,7 @@
 //! All three have the types `u32`, `f32`, `u4` and `f4` (vectors of four lanes) and the small functions that a dialect's
 //! `own` text defines; everything else is printed from the one form that they share.
 
-use std::fmt;
-use std::str::FromStr;
-
-/// What contractions multiply. Sums, weights, statistics and everything else are numbers of 32 bits in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Numbers of 32 bits.
-    #[default]
-    Fp32,
-    /// Their first 19: a number's range with 10 bits behind the point, on tensor cores.
-    Tf32,
-    /// Their first 16: a number's range with 7 bits behind the point, on tensor cores.
-    Bf16,
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "fp32" => Ok(Precision::Fp32),
-            "tf32" => Ok(Precision::Tf32),
-            "bf16" => Ok(Precision::Bf16),
-            _ => Err("a precision is fp32, tf32 or bf16".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Precision::Fp32 => "fp32",
-            Precision::Tf32 => "tf32",
-            Precision::Bf16 => "bf16",
-        })
-    }
-}
+use crate::num::Precision;
 
 /// A language that kernels are printed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ mod table;
 mod value;
 mod writer;
 
-pub use dialect::{Dialect, Precision};
+pub use dialect::Dialect;
 pub use launch::{Argument, Kernel, Launch, Program, Programs};
 pub use table::table;
 

@@ -7,9 +7,10 @@ use cudarc::driver::{self, CudaContext, DriverError};
 use cudarc::nvrtc;
 
 use super::{CudaProcessor, failed, said};
-use crate::codegen::gpu::{Dialect, Precision};
+use crate::codegen::gpu::Dialect;
 use crate::device::gpu::Prepared;
 use crate::diag::{Failure, codes};
+use crate::num::Precision;
 
 /// The oldest driver, by the CUDA version that it was made for: from here on a driver runs what any NVRTC of the same major
 /// version makes.

@@ -5,7 +5,6 @@
 
 use super::super::Shape;
 use super::super::channel::{self, Meeting, finish};
-use super::super::dialect::Precision;
 use super::super::nest::{finish_sums, grow_sums, plane_stores, point_stores, start_sums};
 use super::super::value::{Values, place};
 use super::super::writer::{Writer, zeros};
@@ -13,6 +12,7 @@ use super::operand::{Source, over_tap, under_tap};
 use super::tensor::{self, Patches, Side};
 use super::{plain, tile_quarters, tiled};
 use crate::kernel::{BLOCK, BufferId, Contraction, Map, Pass, Sizes, blocks, padded};
+use crate::num::Precision;
 
 /// One pass with the two directions' differences as data.
 pub(super) struct Correlation<'k> {

@@ -14,10 +14,10 @@ mod tensor;
 mod weight;
 
 use super::Shape;
-use super::dialect::Precision;
 use super::value::Values;
 use super::writer::Writer;
 use crate::kernel::{BLOCK, Body, Contraction, Kernel, Map, Pass, Sizes};
+use crate::num::Precision;
 
 /// Writes a contraction as a kernel for at most `batch` images, with the maps over channels that it does after itself.
 pub(super) fn kernel(w: &mut Writer<'_>, k: &Contraction, batch: usize, after: &[&Map]) -> Shape {

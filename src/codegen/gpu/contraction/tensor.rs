@@ -5,8 +5,8 @@
 //! mma.m16n8k8" and "m16n8k16"): with g = lane / 4 and t = lane mod 4 a thread holds the rows g and g + 8 of a patch, and
 //! the columns 2 t and 2 t + 1 of each of its halves.
 
-use super::super::dialect::Precision;
 use super::super::writer::{Type, Writer, zeros};
+use crate::num::Precision;
 
 /// How a tile's products are shared out among warps.
 pub(super) struct Patches {

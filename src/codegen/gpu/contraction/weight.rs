@@ -4,13 +4,13 @@
 //! in order by the last block of a tile, or by a kernel of their own; where there are enough products, they are not.
 
 use super::super::Shape;
-use super::super::dialect::Precision;
 use super::super::nest::{THREADS, tree};
 use super::super::writer::{Type, Writer, zeros};
 use super::operand::{Source, under_tap};
 use super::tensor::{self, Patches, Side};
 use super::tile_quarters;
 use crate::kernel::{BufferId, Operand, ReduceOp, Sizes, blocks, padded};
+use crate::num::Precision;
 
 /// Vectors of a shared array: so many pixels at a time that the longer of the two fills one.
 const SHARED: usize = 256;

@@ -4,9 +4,10 @@ mod assemble;
 
 pub(super) use assemble::{MOST_BESIDE, kernel};
 
-use super::dialect::{Dialect, Precision, Table, filled};
+use super::dialect::{Dialect, Table, filled};
 use super::launch::Argument;
 use crate::kernel::{Buffer, BufferId, Param, Size, blocks};
+use crate::num::Precision;
 
 /// The type of a name in a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
