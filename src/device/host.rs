@@ -111,6 +111,16 @@ pub fn memory() -> Option<u64> {
     field("/proc/self/status", "VmRSS:")
 }
 
+/// Gives the system back what was freed and what the allocator keeps for later, where the allocator is known to keep much.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time, from any thread.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The memory that this process can still take, in bytes: what the system has, and what a control group leaves of it.
 pub fn available_memory() -> Option<u64> {
     let free = field("/proc/meminfo", "MemAvailable:")?;

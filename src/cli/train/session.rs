@@ -62,6 +62,7 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     let plans = driver::plans(&graphs, recipe.batch);
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
     let ready = driver::ready((network, recipe, (*memory).into()), &graphs, plans, &machine)?;
+    drop(graphs);
     let mut engine = machine.engine(ready)?;
     let start = match (&found, source) {
         (Some(found), _) => Start::Resumed(&found.checkpoint),

@@ -10,7 +10,7 @@ use super::pool::Pool;
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
-use crate::device::{Engine, State, layout, slot_of};
+use crate::device::{Engine, State, host, layout, slot_of};
 use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Slot, blocks};
 
 /// Elements under which the caller works alone: waking workers would cost more.
@@ -102,10 +102,13 @@ impl CpuEngine {
     pub fn new(train: Option<Plan>, test: Plan, threads: usize) -> Self {
         let needs = Needs::of(train.as_ref(), &test);
         let compile = |plan: Plan| Compiled::new(plan, threads);
+        let (train, test) = (train.map(compile), compile(test));
+        // The steps to come touch the arena for the first time: what compiling took need not lie beside it.
+        host::give_back_memory();
         let pool = Pool::new(threads);
         CpuEngine {
-            train: train.map(compile),
-            test: compile(test),
+            train,
+            test,
             statistics: vec![],
             arena: Arena::new(needs.arena),
             rooms: Arena::new(needs.room * pool.threads()),
