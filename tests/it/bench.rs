@@ -52,6 +52,19 @@ fn a_measurement_fits_together() {
     shares_of_a_step(&found["layers"], 16.0);
 }
 
+/// A network that is small enough for a test, and large enough that memory is what its maps take.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_planned_is_what_a_step_takes() {
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/networks/pyramidnet110-a48.sd");
+    for memory in ["normal", "low"] {
+        let options = ["--steps", "1", "--warmup", "0", "--batch", "48", "--every-sample", "--memory", memory, "--json"];
+        let found = json(&[&[network], &options[..]].concat());
+        let [planned, measured] = ["/planned_memory_bytes", "/peak_memory_bytes"].map(|name| number(&found, name));
+        assert!((measured / planned - 1.0).abs() < 0.05, "{memory}: {planned} planned, {measured} measured");
+    }
+}
+
 fn shares_of_a_step(layers: &Value, batch: f64) {
     let rows = |kind: &str| layers[kind].as_array().unwrap_or_else(|| panic!("no {kind} in {layers}")).clone();
     let sum = |rows: &[Value], key: &str| rows.iter().map(|row| number(row, &format!("/{key}"))).sum::<f64>();
