@@ -155,7 +155,7 @@ impl Schedule<'_> {
     }
 
     /// The kernel that a piece joins: the one that made the last of what it reads, the last of all, or a map between them
-    /// that goes over the same memory. It runs wherever the piece matters; vectors a channel are so small that they only
+    /// that goes over the same memory; unless together they have too many gates for a body each. It runs wherever the piece matters; vectors a channel are so small that they only
     /// join what runs in the same steps.
     fn host(&self, alone: &Map, need: &[Draw], earliest: usize) -> Option<usize> {
         let latest = alone.reads().iter().filter_map(|id| self.producers.get(id)).max().copied()?;
@@ -181,7 +181,11 @@ impl Schedule<'_> {
                 | Expr::Mask(_)
                 | Expr::Reduce { .. } => false,
             });
-            number >= earliest && runs && domain == Some(alone.domain) && !elsewhere
+            let drawn = match &self.kernels[number].body {
+                OpenBody::Map(piece) | OpenBody::Contraction(_, Some(piece)) => alone.may_join(piece.map.exprs()),
+                OpenBody::Contraction(_, None) => true,
+            };
+            number >= earliest && runs && domain == Some(alone.domain) && !elsewhere && drawn
         };
         let last = self.kernels.len() - 1;
         let points: Vec<&Expr> =

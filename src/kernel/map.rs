@@ -6,6 +6,10 @@ use super::when::meet;
 use super::{Axes, Axis, Binary, BufferId, Draw, Expr, Place, ReduceOp, Unary, Value};
 use crate::net::Level;
 
+/// The most draws of a map that are one number a task and decide on finer ones: on the CPU each splits the map's function
+/// in two, and those beyond would have finer draws made where they do not matter.
+pub const MAX_GATES: usize = 3;
+
 /// What a map runs over. A task is what one thread does at a time; tasks write disjoint elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
@@ -173,6 +177,24 @@ impl Map {
             _ => None,
         };
         self.exprs.iter().find_map(gate)
+    }
+
+    /// Whether these draws and those of expressions that join them keep to [`MAX_GATES`].
+    pub fn may_join(&self, others: &[Expr]) -> bool {
+        let draws =
+            || self.exprs.iter().chain(others).filter_map(|e| if let Expr::Draw(d) = e { Some(d) } else { None });
+        if draws().all(|d| d.level < Level::Channel) {
+            return true;
+        }
+        let coarse =
+            |d: &&Draw| matches!(d.distribution, super::Distribution::Bernoulli { .. }) && d.level <= Level::Image;
+        let mut gates: Vec<&Draw> = Vec::new();
+        draws().filter(coarse).for_each(|d| {
+            if !gates.contains(&d) {
+                gates.push(d)
+            }
+        });
+        gates.len() <= MAX_GATES
     }
 
     fn gates(&self, select: &Expr, draw: &Expr) -> bool {

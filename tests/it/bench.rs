@@ -58,7 +58,8 @@ fn a_measurement_fits_together() {
 fn what_is_planned_is_what_a_step_takes() {
     let network = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/networks/pyramidnet110-a48.sd");
     for memory in ["normal", "low"] {
-        let options = ["--steps", "1", "--warmup", "0", "--batch", "48", "--every-sample", "--memory", memory, "--json"];
+        let options =
+            ["--steps", "1", "--warmup", "0", "--batch", "48", "--every-sample", "--memory", memory, "--json"];
         let found = json(&[&[network], &options[..]].concat());
         let [planned, measured] = ["/planned_memory_bytes", "/peak_memory_bytes"].map(|name| number(&found, name));
         assert!((measured / planned - 1.0).abs() < 0.05, "{memory}: {planned} planned, {measured} measured");

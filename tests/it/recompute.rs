@@ -7,7 +7,7 @@ use sdc::device::cpu::CpuEngine;
 use sdc::device::{Device, Engine, State};
 use sdc::driver::{self, Footprint, Graphs};
 use sdc::graph::{Inputs, Phase};
-use sdc::kernel::{Body, Lifetime, Plan, When};
+use sdc::kernel::{Body, Expr, Lifetime, Plan, When};
 use sdc::net::recipe::Memory;
 use sdc::net::{Network, Recipe, Role};
 use sdc::train::initialise;
@@ -218,6 +218,22 @@ fn the_published_networks_take_less_memory() {
         assert!(ratio <= bound, "{file}: {ratio:.3} of the memory");
         assert!(grown > 1.0 && grown < 1.15, "{file}: {grown:.3} of the work");
     }
+}
+
+/// What a chain of blocks is computed again by: a kernel has a body for every combination of its gates, so that draws of
+/// pixels are made behind closed gates alone.
+#[test]
+fn a_kernel_has_few_gates() {
+    let text = include_str!("../../benches/networks/resnet110-shakedrop.sd");
+    let (graphs, _) = graphs(&program::build(text).network(), 2, Footprint::Low);
+    let plan = driver::plans(&graphs, 2).train.expect("it is trained");
+    let mut most = 0;
+    for map in plan.kernels.iter().flat_map(sdc::kernel::Kernel::maps) {
+        let mut gates: Vec<_> = map.exprs.iter().filter(|e| matches!(e, Expr::Draw(d) if d.is_gate())).collect();
+        gates.dedup();
+        most = most.max(gates.len());
+    }
+    assert_eq!(most, sdc::kernel::MAX_GATES);
 }
 
 #[test]

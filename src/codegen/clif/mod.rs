@@ -21,12 +21,9 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use crate::codegen::wide::{Routine, Set};
-use crate::kernel::{Buffer, Map, Param};
+use crate::kernel::{Buffer, MAX_GATES, Map, Param};
 use emit::Emitter;
 pub use pixels::routine_signature;
-
-/// The most gates that split a function: it has up to 2^3 bodies. Further ones choose lane by lane.
-const MAX_SPLITS: usize = 3;
 
 /// Where a map finds what it reads.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +82,7 @@ pub fn function(map: &Map, places: Places<'_>, target: Target) -> MapFunction {
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let mut routines = Vec::new();
-    Body { places, wide: target.wide, entry, routines: &mut routines }.emit(&mut builder, map, MAX_SPLITS);
+    Body { places, wide: target.wide, entry, routines: &mut routines }.emit(&mut builder, map, MAX_GATES);
     builder.seal_all_blocks();
     builder.finalize(conventions);
     MapFunction { function: context.func, routines }
