@@ -7,7 +7,7 @@ use sdc::device::cpu::CpuEngine;
 use sdc::device::{Device, Engine, State};
 use sdc::driver::{self, Footprint, Graphs};
 use sdc::graph::{Inputs, Phase};
-use sdc::kernel::{Body, Expr, Lifetime, Plan, When};
+use sdc::kernel::{Body, Expr, Kernel, Lifetime, MAX_GATES, Pass, Plan, When};
 use sdc::net::recipe::Memory;
 use sdc::net::{Network, Recipe, Role};
 use sdc::train::initialise;
@@ -228,12 +228,34 @@ fn a_kernel_has_few_gates() {
     let (graphs, _) = graphs(&program::build(text).network(), 2, Footprint::Low);
     let plan = driver::plans(&graphs, 2).train.expect("it is trained");
     let mut most = 0;
-    for map in plan.kernels.iter().flat_map(sdc::kernel::Kernel::maps) {
+    for map in plan.kernels.iter().flat_map(Kernel::maps) {
         let mut gates: Vec<_> = map.exprs.iter().filter(|e| matches!(e, Expr::Draw(d) if d.is_gate())).collect();
         gates.dedup();
         most = most.max(gates.len());
     }
-    assert_eq!(most, sdc::kernel::MAX_GATES);
+    assert_eq!(most, MAX_GATES);
+}
+
+/// Both gradients of a convolution read the gradient behind it, which the engine transforms once where one follows the
+/// other.
+#[test]
+fn gradients_to_input_and_weight_stay_together() {
+    let network = program::build(include_str!("../../benches/networks/pyramidnet110-a48.sd")).network();
+    let pairs = |footprint| {
+        let (graphs, _) = graphs(&network, 2, footprint);
+        let plan = driver::plans(&graphs, 2).train.expect("it is trained");
+        let pass = |kernel: &Kernel| match &kernel.body {
+            Body::Contraction(contraction) => Some(contraction.pass.clone()),
+            Body::Map(_) => None,
+        };
+        let both = |pair: &&[Kernel]| {
+            matches!((pass(&pair[0]), pass(&pair[1])), (Some(Pass::ToInput { .. }), Some(Pass::ToWeight { .. })))
+        };
+        plan.kernels.windows(2).filter(both).count()
+    };
+    let normal = pairs(Footprint::Normal);
+    assert!(normal > 100);
+    assert_eq!(pairs(Footprint::Low), normal);
 }
 
 #[test]

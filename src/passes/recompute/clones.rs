@@ -55,8 +55,8 @@ impl Clones {
                 let clone = again[input].expect("just made");
                 clones.redirected.insert((i, input), clone);
                 if let Some(first) = begins[i].filter(|first| *first != i) {
-                    let leaves = clones.leaves(sketch, clone);
-                    clones.before.extend(leaves.into_iter().map(|leaf| (leaf, first)));
+                    let parts = clones.parts(sketch, clone);
+                    clones.before.extend(parts.into_iter().map(|part| (part, first)));
                 }
             }
         }
@@ -79,20 +79,18 @@ impl Clones {
         }
     }
 
-    /// The clones in memory that a clone is made of: itself, where it lies there.
-    fn leaves(&self, sketch: &Sketch, clone: usize) -> BTreeSet<usize> {
-        let mut leaves = BTreeSet::new();
+    /// A clone and the clones that it is made of, down to those in memory.
+    fn parts(&self, sketch: &Sketch, clone: usize) -> BTreeSet<usize> {
+        let mut parts = BTreeSet::new();
         let mut open = vec![clone];
         while let Some(i) = open.pop() {
             let Some(made) = i.checked_sub(sketch.len()) else { continue };
             let (original, inputs) = &self.made[made];
-            if sketch.stored[*original] {
-                leaves.insert(i);
-            } else {
+            if parts.insert(i) && !sketch.stored[*original] {
                 open.extend(inputs);
             }
         }
-        leaves
+        parts
     }
 
     /// What a value or a clone reads.
