@@ -138,7 +138,7 @@ fn every_set_gives_the_same_bits() {
 
 #[test]
 fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
-    for (inputs, outputs, side) in [(16, 16, 32), (3, 21, 9), (40, 64, 8), (64, 64, 13), (33, 17, 18)] {
+    for (inputs, outputs, side) in [(16, 16, 32), (3, 21, 21), (40, 64, 17), (64, 64, 20), (33, 17, 18)] {
         let shape = sizes(inputs, outputs, side, 3, 1, 1);
         let plan = plan(shape, &[&to_input, &to_weight]);
         let apart = ready(&plan);
@@ -148,11 +148,12 @@ fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
     }
 }
 
+/// A batch of one group would be one task.
 #[test]
-fn wide_layers_and_strides_keep_two_passes() {
-    for (channels, kernel, stride) in [(80, 3, 1), (16, 3, 2), (16, 1, 1)] {
-        let plan = plan(sizes(channels, channels, 8, kernel, stride, 1), &[&to_input, &to_weight]);
+fn wide_layers_few_tiles_and_strides_keep_two_passes() {
+    for (channels, side, kernel, stride) in [(80, 20, 3, 1), (64, 16, 3, 1), (16, 32, 3, 2), (16, 32, 1, 1)] {
+        let plan = plan(sizes(channels, channels, side, kernel, stride, 1), &[&to_input, &to_weight]);
         let apart = ready(&plan);
-        assert!(apart[0].joined(&apart[1]).is_none(), "{channels} {kernel} {stride}");
+        assert!(apart[0].joined(&apart[1]).is_none(), "{channels} {side} {kernel} {stride}");
     }
 }

@@ -131,32 +131,49 @@ impl Group {
         around: &Around<'_>,
         source: &Source,
         planes: Planes,
+        points: (*mut f32, usize),
+    ) {
+        for image in 0..self.images {
+            // SAFETY: as the caller promises.
+            unsafe { self.read_image::<V, P, T>(around, source, planes, points, image) };
+        }
+    }
+
+    /// The same of one image, counted from the group's first.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read).
+    #[inline(always)]
+    pub(super) unsafe fn read_image<V: Vector, const P: usize, T: Pixels>(
+        &self,
+        around: &Around<'_>,
+        source: &Source,
+        planes: Planes,
         (points, pitch): (*mut f32, usize),
+        image: usize,
     ) {
         let Planes { frame, room: planes } = planes;
         let count = self.tiles();
         // SAFETY: as the caller promises; a frame holds whole tiles.
         unsafe {
-            for image in 0..self.images {
-                for block in 0..source.blocks {
-                    let place = if self.keeps_planes { block } else { 0 };
-                    let room = planes.add(place * frame.len());
-                    let plane = if self.planes_are_made {
-                        source.made(around, self.first + image, block, frame, room)
-                    } else {
-                        source.plane(around, self.first + image, block, frame, room)
-                    };
-                    let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
-                    for row in self.rows.clone() {
-                        let mut from = plane.add(row * TILE * frame.row());
-                        for _ in 0..self.columns {
-                            for p in 0..P {
-                                let lane = p * V::LANES;
-                                T::transform::<V>(from.add(lane), frame.row(), to.add(lane), pitch);
-                            }
-                            from = from.add(TILE * BLOCK);
-                            to = to.add(BLOCK);
+            for block in 0..source.blocks {
+                let place = if self.keeps_planes { block } else { 0 };
+                let room = planes.add(place * frame.len());
+                let plane = if self.planes_are_made {
+                    source.made(around, self.first + image, block, frame, room)
+                } else {
+                    source.plane(around, self.first + image, block, frame, room)
+                };
+                let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
+                for row in self.rows.clone() {
+                    let mut from = plane.add(row * TILE * frame.row());
+                    for _ in 0..self.columns {
+                        for p in 0..P {
+                            let lane = p * V::LANES;
+                            T::transform::<V>(from.add(lane), frame.row(), to.add(lane), pitch);
                         }
+                        from = from.add(TILE * BLOCK);
+                        to = to.add(BLOCK);
                     }
                 }
             }

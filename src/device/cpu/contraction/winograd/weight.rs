@@ -3,6 +3,9 @@
 //! The gradient to a tap sums x(p + tap) dy(p) over places p, which is x(q) dy(q - tap) over q: dy correlated with x, taps
 //! turned by half a circle. So dy gives the 6 x 6 windows here, as it does in the pass to the input, and one transform of
 //! dy serves both passes; x gives the tiles' own pixels, without a border.
+//!
+//! A batch of several groups goes in chunks, each with a sum of its own. A batch that is a single group, as wide layers of
+//! few pixels have it, would be a single task so: it is transformed image by image, and multiplied point by point.
 
 use std::ops::Range;
 
@@ -28,6 +31,8 @@ pub(in super::super) struct ToWeight {
     matrix: Matrix,
     pub(super) tiles: Tiles,
     pub(super) chunks: usize,
+    /// Whether all images are one group, whose points all workers share.
+    pub(super) by_points: bool,
 }
 
 impl ToWeight {
@@ -35,7 +40,8 @@ impl ToWeight {
         let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
         let matrix = Matrix::forward(&sizes);
         let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
-        ToWeight { x, dy, dweight, matrix, tiles, chunks }
+        let by_points = tiles.groups(batch) == 1 && !tiles.has_strips();
+        ToWeight { x, dy, dweight, matrix, tiles, chunks, by_points }
     }
 
     /// Floats of the planes of x, and of those of dy.
@@ -49,15 +55,21 @@ impl ToWeight {
         (self.tiles.pitch(self.x.blocks), self.tiles.pitch(self.dy.blocks))
     }
 
-    /// Floats that a worker needs: planes and points.
-    pub(in super::super) fn room(&self) -> usize {
-        let ((x_planes, y_planes), (x_pitch, y_pitch)) = (self.planes(), self.pitches());
-        x_planes + y_planes + ALL_POINTS * (x_pitch + y_pitch)
+    /// Floats of all points of a group: of x and of dy.
+    fn points(&self) -> usize {
+        let (x_pitch, y_pitch) = self.pitches();
+        ALL_POINTS * (x_pitch + y_pitch)
     }
 
-    /// Floats that all workers share: each chunk's sum.
+    /// Floats that a worker needs: planes, and points that are its own.
+    pub(in super::super) fn room(&self) -> usize {
+        let (x_planes, y_planes) = self.planes();
+        x_planes + y_planes + if self.by_points { 0 } else { self.points() }
+    }
+
+    /// Floats that all workers share: each chunk's sum, and points that are not a worker's own.
     pub(in super::super) fn shared(&self) -> usize {
-        self.chunks * self.chunk_len()
+        self.chunks * self.chunk_len() + if self.by_points { self.points() } else { 0 }
     }
 
     pub(super) fn chunk_len(&self) -> usize {
@@ -65,6 +77,9 @@ impl ToWeight {
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
+        if self.by_points {
+            return self.run_by_points(around);
+        }
         let images = around.context.batch as usize;
         around.over_batch(self.chunks, &|Turn { task: chunk, worker, .. }| {
             // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
@@ -82,6 +97,33 @@ impl ToWeight {
             }
         });
         self.finish(around, around.shared);
+    }
+
+    fn run_by_points(&self, around: &Around<'_>) {
+        let images = around.context.batch as usize;
+        let Some(group) = self.tiles.strips(0, images).next() else { return };
+        let group = &group;
+        around.over_batch(images, &|Turn { task: image, worker, .. }| {
+            // SAFETY: a task writes the points of its own image; the planes are in a worker's own room.
+            unsafe { around.isa.run(Points { work: self, around, group, image, room: around.room(worker) }) };
+        });
+        around.pool.run(ALL_POINTS, &|Turn { task: point, .. }| {
+            // SAFETY: all points are made; a task writes the sum of its own point.
+            unsafe { around.isa.run(AtPoint { work: self, around, group, point }) };
+        });
+        self.finish(around, around.shared);
+    }
+
+    /// Where the points of x and of dy lie that all workers share.
+    ///
+    /// # Safety
+    /// `shared` is what all workers share.
+    unsafe fn shared_points(&self, shared: *mut f32) -> (*mut f32, *mut f32) {
+        // SAFETY: `shared` holds what `ToWeight::shared` counts.
+        unsafe {
+            let x = shared.add(self.chunks * self.chunk_len());
+            (x, x.add(ALL_POINTS * self.pitches().0))
+        }
     }
 
     /// The groups of a chunk.
@@ -188,29 +230,93 @@ impl ToWeight {
     pub(super) unsafe fn add<V: Vector, const P: usize>(
         &self,
         group: &Group,
+        points: (*const f32, *const f32),
+        sum: Sum,
+        ahead: impl Fn(Share),
+    ) {
+        for point in 0..ALL_POINTS {
+            ahead(group.share(point));
+            // SAFETY: as the caller promises.
+            unsafe { self.add_at::<V, P>(group, points, sum, point) };
+        }
+    }
+
+    /// Adds the products at one point.
+    ///
+    /// # Safety
+    /// As for [`add`](Self::add).
+    #[inline(always)]
+    unsafe fn add_at<V: Vector, const P: usize>(
+        &self,
+        group: &Group,
         (x, dy): (*const f32, *const f32),
         Sum { start, begun }: Sum,
-        ahead: impl Fn(Share),
+        point: usize,
     ) {
         let matrix = &self.matrix;
         let (x_pitch, y_pitch) = self.pitches();
         let count = group.tiles();
         // SAFETY: as the caller promises.
         unsafe {
-            for point in 0..ALL_POINTS {
-                ahead(group.share(point));
-                let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
-                let sum = start.add(point * weight_pitch(matrix));
-                for block in 0..matrix.blocks() {
-                    let dy = dy.add(block * count * BLOCK);
-                    let channels = matrix.channels(block);
-                    for from in channels.clone().step_by(BLOCK) {
-                        let x = x.add(from * count);
-                        let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
-                        by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, (begun, count), c));
-                    }
+            let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
+            let sum = start.add(point * weight_pitch(matrix));
+            for block in 0..matrix.blocks() {
+                let dy = dy.add(block * count * BLOCK);
+                let channels = matrix.channels(block);
+                for from in channels.clone().step_by(BLOCK) {
+                    let x = x.add(from * count);
+                    let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
+                    by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, (begun, count), c));
                 }
             }
+        }
+    }
+}
+
+/// The points of one image, where all workers share them.
+struct Points<'a> {
+    work: &'a ToWeight,
+    around: &'a Around<'a>,
+    group: &'a Group,
+    image: usize,
+    room: *mut f32,
+}
+
+impl Routine for Points<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Points { work, around, group, image, room } = self;
+        let (tiles, (x_pitch, y_pitch)) = (&work.tiles, work.pitches());
+        // SAFETY: the room holds what `ToWeight::room` counts; the image's points are this task's alone.
+        unsafe {
+            let (x_points, y_points) = work.shared_points(around.shared);
+            let x = Planes { frame: tiles.whole(), room };
+            group.read_image::<V, P, Own>(around, &work.x, x, (x_points, x_pitch), image);
+            let dy = Planes { frame: tiles.frame(), room: room.add(work.planes().0) };
+            group.read_image::<V, P, Window>(around, &work.dy, dy, (y_points, y_pitch), image);
+        }
+    }
+}
+
+/// The products at one point, where all workers share the points.
+struct AtPoint<'a> {
+    work: &'a ToWeight,
+    around: &'a Around<'a>,
+    group: &'a Group,
+    point: usize,
+}
+
+impl Routine for AtPoint<'_> {
+    // SAFETY: the maker promises that what the fields name is there.
+    #[inline(always)]
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let AtPoint { work, around, group, point } = self;
+        // SAFETY: as the maker promises.
+        unsafe {
+            let (x, dy) = work.shared_points(around.shared);
+            let sum = Sum { start: around.shared, begun: false };
+            work.add_at::<V, P>(group, (x.cast_const(), dy.cast_const()), sum, point);
         }
     }
 }
