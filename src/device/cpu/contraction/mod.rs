@@ -136,7 +136,7 @@ impl Ready {
         let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue, reads };
         let correlation = Correlation { sizes, direction, source, weight: offset(weight), result };
         let method = if suits {
-            Method::Winograd(winograd::Correlate::new(correlation))
+            Method::Winograd(winograd::Correlate::new(correlation, plan.batch))
         } else {
             Method::Direct(direct::Correlate::new(correlation))
         };

@@ -22,8 +22,10 @@ pub(in super::super) struct Correlate {
 }
 
 impl Correlate {
-    pub(in super::super) fn new(job: Correlation) -> Self {
-        let tiles = Tiles::new(&job.sizes, MOST_TILES);
+    pub(in super::super) fn new(job: Correlation, batch: usize) -> Self {
+        let of_image = Tiles::of_image(&job.sizes);
+        // A small batch is parted all the same, or one core would do it.
+        let tiles = Tiles::new(&job.sizes, MOST_TILES.min(of_image * batch.div_ceil(2)));
         Correlate { matrix: job.matrix(), tiles, job }
     }
 

@@ -34,8 +34,7 @@ const SKEW: usize = BLOCK;
 /// Whether a contraction is done this way: where edges do not waste what the transform saves.
 pub(super) fn suits(s: &Sizes) -> bool {
     let same = (s.kernel, s.stride, s.pad, s.dilation) == (3, 1, 1, 1);
-    let tiles = s.height.div_ceil(TILE) * s.width.div_ceil(TILE);
-    same && Matrix::forward(s).is_plain() && s.out_pixels() * s.taps() > tiles * ALL_POINTS * 3 / 2
+    same && Matrix::forward(s).is_plain() && s.out_pixels() * s.taps() > Tiles::of_image(s) * ALL_POINTS * 3 / 2
 }
 
 /// How a contraction's tiles are grouped; by its shape alone.
@@ -52,6 +51,11 @@ struct Tiles {
 }
 
 impl Tiles {
+    /// Tiles of an image.
+    fn of_image(s: &Sizes) -> usize {
+        s.height.div_ceil(TILE) * s.width.div_ceil(TILE)
+    }
+
     /// Groups of about `most` tiles.
     fn new(s: &Sizes, most: usize) -> Self {
         let (rows, columns) = (s.height.div_ceil(TILE), s.width.div_ceil(TILE));
