@@ -8,6 +8,9 @@ use sdc::{bench, driver};
 
 use super::program;
 
+/// Images: as many as training takes, since fewer are parted otherwise.
+const BATCH: usize = 128;
+
 /// The second of three equal blocks, so that what stands around it is a block again.
 fn of_block(blocks: &str, block: &str, place: &str) -> String {
     let text = format!(
@@ -17,8 +20,8 @@ fn of_block(blocks: &str, block: &str, place: &str) -> String {
     let outcome = program::build(&text);
     assert!(!outcome.problems.has_errors(), "{}", outcome.rendered());
     let network = outcome.built.expect("it builds").network;
-    let recipe = bench::plain(&network, 8);
-    let engine = driver::compile(driver::plans(&driver::graphs(&network, recipe.as_ref()), 8), 1);
+    let recipe = bench::plain(&network, BATCH);
+    let engine = driver::compile(driver::plans(&driver::graphs(&network, recipe.as_ref()), BATCH), 1);
     let plan = engine.training_plan().expect("it is trained");
     let whole =
         |id: &BufferId| matches!(plan.buffer(*id).size, Size::Feature { height, width, .. } if height * width > 1);
