@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn rounds_to_the_nearest() {
-        let ulp = |bits: i32| 2f32.powi(-bits);
+        let ulp = |bits: u32| 1.0 / (1u32 << bits) as f32;
         let tf32 = |x: f32| Precision::Tf32.round(x);
         assert_eq!(
             [tf32(1.0 + ulp(11)), tf32(1.0 + ulp(12)), tf32(-1.0 - ulp(11))],
