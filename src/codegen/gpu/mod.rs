@@ -6,7 +6,7 @@
 //! A step's numbers (images, seed, step, rate) lie in the device's memory, so that a recorded step draws anew each time
 //! it is replayed. Whether loss and gradients are finite is found there too (`guard`).
 //!
-//! Contractions multiply numbers of 32 bits, or in CUDA rounded ones on tensor cores ([`Precision`]).
+//! Contractions multiply numbers of 32 bits, or in CUDA rounded ones on tensor cores ([`Precision`](crate::num::Precision)).
 //!
 //! Absences: no driver, no file; Metal's matrices of a SIMD group.
 
