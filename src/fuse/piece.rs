@@ -155,8 +155,8 @@ impl Schedule<'_> {
     }
 
     /// The kernel that a piece joins: the one that made the last of what it reads, the last of all, or a map between them
-    /// that goes over the same memory; unless together they have too many gates for a body each. It runs wherever the piece matters; vectors a channel are so small that they only
-    /// join what runs in the same steps.
+    /// that goes over the same memory; unless together they have too many gates for a body each. It runs wherever the piece
+    /// matters; vectors a channel are so small that they only join what runs in the same steps.
     fn host(&self, alone: &Map, need: &[Draw], earliest: usize) -> Option<usize> {
         let latest = alone.reads().iter().filter_map(|id| self.producers.get(id)).max().copied()?;
         let fits = |number: usize| {
