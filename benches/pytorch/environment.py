@@ -1,4 +1,4 @@
-"""Where things lie, and the Python in which PyTorch is installed."""
+"""Where things lie, and the Pythons in which PyTorch and other packages are installed."""
 
 import os
 import subprocess
@@ -9,16 +9,16 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def environment():
-    """The Python of an environment with PyTorch, made where it is missing."""
+def environment(name="pytorch", package="torch"):
+    """The Python of an environment with a package, made where it is missing; by default with PyTorch."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "sdc/pytorch"
+    folder = cache / "sdc" / name
     python = folder / "bin/python"
     ready = folder / "ready"
     if not ready.exists():
-        say(f"installing PyTorch into {folder} (once; delete the folder to be rid of it)")
+        say(f"installing {package} into {folder} (once; delete the folder to be rid of it)")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "torch"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", package], check=True)
         ready.touch()
     return python
 

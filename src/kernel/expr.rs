@@ -190,6 +190,11 @@ impl Draw {
     pub fn is_gate(&self) -> bool {
         self.level == Level::Batch && matches!(self.distribution, Distribution::Bernoulli { .. })
     }
+
+    /// Whether it is a Bernoulli draw that is one number for a whole task of a map.
+    pub fn splits_tasks(&self) -> bool {
+        self.level <= Level::Image && matches!(self.distribution, Distribution::Bernoulli { .. })
+    }
 }
 
 /// How a word becomes a number.

@@ -171,9 +171,7 @@ impl Map {
         let finer = self.exprs.iter().any(|e| matches!(e, Expr::Draw(d) if d.level >= Level::Channel));
         let decides = |draw: &Expr| self.domain.inner().is_some() && self.exprs.iter().any(|e| self.gates(e, draw));
         let gate = |e: &Expr| match e {
-            Expr::Draw(d) if matches!(d.distribution, super::Distribution::Bernoulli { .. }) => {
-                (d.level <= Level::Image && (finer || decides(e))).then_some(*d)
-            }
+            Expr::Draw(d) if d.splits_tasks() && (finer || decides(e)) => Some(*d),
             _ => None,
         };
         self.exprs.iter().find_map(gate)
@@ -181,19 +179,16 @@ impl Map {
 
     /// Whether these draws and those of expressions that join them keep to [`MAX_GATES`].
     pub fn may_join(&self, others: &[Expr]) -> bool {
-        let draws =
-            || self.exprs.iter().chain(others).filter_map(|e| if let Expr::Draw(d) = e { Some(d) } else { None });
-        if draws().all(|d| d.level < Level::Channel) {
+        let draws = self.exprs.iter().chain(others).filter_map(|e| if let Expr::Draw(d) = e { Some(d) } else { None });
+        if draws.clone().all(|d| d.level < Level::Channel) {
             return true;
         }
-        let coarse =
-            |d: &&Draw| matches!(d.distribution, super::Distribution::Bernoulli { .. }) && d.level <= Level::Image;
         let mut gates: Vec<&Draw> = Vec::new();
-        draws().filter(coarse).for_each(|d| {
-            if !gates.contains(&d) {
-                gates.push(d)
+        for draw in draws.filter(|draw| draw.splits_tasks()) {
+            if !gates.contains(&draw) {
+                gates.push(draw);
             }
-        });
+        }
         gates.len() <= MAX_GATES
     }
 

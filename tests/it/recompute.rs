@@ -7,7 +7,7 @@ use sdc::device::cpu::CpuEngine;
 use sdc::device::{Device, Engine, State};
 use sdc::driver::{self, Footprint, Graphs};
 use sdc::graph::{Inputs, Phase};
-use sdc::kernel::{Body, Expr, Kernel, Lifetime, MAX_GATES, Pass, Plan, When};
+use sdc::kernel::{Body, Expr, Kernel, Lifetime, MAX_GATES, Map, Pass, Plan, When};
 use sdc::net::recipe::Memory;
 use sdc::net::{Network, Recipe, Role};
 use sdc::train::initialise;
@@ -195,7 +195,7 @@ fn size(network: &Network, batch: usize, footprint: Footprint) -> (f64, f64) {
     let waste = waste(train);
     assert!((1.0..1.05).contains(&waste), "{footprint:?}: the arena is {waste:.3} of what lives");
     let work = train.kernels.iter().map(|kernel| kernel.work(train, batch).flops as f64).sum();
-    (plans.bytes(2) as f64, work)
+    ((plans.bytes(2) - CpuEngine::OWN) as f64, work)
 }
 
 /// The published networks at their batches: at most so much of the memory, for at most an eighth of the work.
@@ -203,7 +203,7 @@ fn size(network: &Network, batch: usize, footprint: Footprint) -> (f64, f64) {
 fn the_published_networks_take_less_memory() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/networks");
     for (file, batch, bound) in [
-        ("resnet20.sd", 128, 0.69),
+        ("resnet20.sd", 128, 0.66),
         ("resnet110-shakedrop.sd", 128, 0.61),
         ("pyramidnet110-a48.sd", 128, 0.52),
         ("pyramidnet272-a200.sd", 32, 0.41),
@@ -227,13 +227,9 @@ fn a_kernel_has_few_gates() {
     let text = include_str!("../../benches/networks/resnet110-shakedrop.sd");
     let (graphs, _) = graphs(&program::build(text).network(), 2, Footprint::Low);
     let plan = driver::plans(&graphs, 2).train.expect("it is trained");
-    let mut most = 0;
-    for map in plan.kernels.iter().flat_map(Kernel::maps) {
-        let mut gates: Vec<_> = map.exprs.iter().filter(|e| matches!(e, Expr::Draw(d) if d.is_gate())).collect();
-        gates.dedup();
-        most = most.max(gates.len());
-    }
-    assert_eq!(most, MAX_GATES);
+    // A map has no expression twice.
+    let gates = |map: &Map| map.exprs.iter().filter(|e| matches!(e, Expr::Draw(d) if d.is_gate())).count();
+    assert_eq!(plan.kernels.iter().flat_map(Kernel::maps).map(gates).max(), Some(MAX_GATES));
 }
 
 /// Both gradients of a convolution read the gradient behind it, which the engine transforms once where one follows the

@@ -16,10 +16,6 @@ use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Sl
 /// Elements under which the caller works alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
 
-/// Bytes beside those that kernels work in: this program's own pages, the plans, their code. Measured: 12 to 30 MiB, more
-/// for more kernels.
-const OWN: u64 = 12 << 20;
-
 /// A compiled network with its weights.
 pub struct CpuEngine {
     train: Option<Compiled>,
@@ -123,9 +119,13 @@ impl CpuEngine {
         }
     }
 
+    /// Bytes beside those that kernels work in: this program's own pages, the plans, their code. Measured: 10 to 40 MiB, more
+    /// for more kernels.
+    pub const OWN: u64 = 12 << 20;
+
     /// Bytes by which a process grows that runs an engine for these plans.
     pub fn bytes(train: Option<&Plan>, test: &Plan, threads: usize) -> u64 {
-        OWN + Needs::of(train, test).floats(threads) as u64 * 4
+        CpuEngine::OWN + Needs::of(train, test).floats(threads) as u64 * 4
     }
 
     /// The gradient of a weight at the last training step, as stored.

@@ -25,7 +25,7 @@ const MOST_BLOCKS: usize = 8;
 impl Backward {
     /// None where two passes are faster. Groups are those of the pass to the weight, so that the bits are too.
     pub(in super::super) fn new(to_input: &Correlate, to_weight: &ToWeight) -> Option<Self> {
-        let pays = to_weight.x.blocks + to_weight.dy.blocks <= MOST_BLOCKS && !to_weight.by_points;
+        let pays = to_weight.x.blocks + to_weight.dy.blocks <= MOST_BLOCKS && !to_weight.by_points();
         pays.then(|| Backward { to_input: to_input.regrouped(to_weight.tiles), to_weight: to_weight.clone() })
     }
 

@@ -31,8 +31,6 @@ pub(in super::super) struct ToWeight {
     matrix: Matrix,
     pub(super) tiles: Tiles,
     pub(super) chunks: usize,
-    /// Whether all images are one group, whose points all workers share.
-    pub(super) by_points: bool,
 }
 
 impl ToWeight {
@@ -40,8 +38,12 @@ impl ToWeight {
         let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
         let matrix = Matrix::forward(&sizes);
         let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
-        let by_points = tiles.groups(batch) == 1 && !tiles.has_strips();
-        ToWeight { x, dy, dweight, matrix, tiles, chunks, by_points }
+        ToWeight { x, dy, dweight, matrix, tiles, chunks }
+    }
+
+    /// Whether all images are one group, whose points all workers share.
+    pub(super) fn by_points(&self) -> bool {
+        self.chunks == 1 && !self.tiles.has_strips()
     }
 
     /// Floats of the planes of x, and of those of dy.
@@ -64,12 +66,12 @@ impl ToWeight {
     /// Floats that a worker needs: planes, and points that are its own.
     pub(in super::super) fn room(&self) -> usize {
         let (x_planes, y_planes) = self.planes();
-        x_planes + y_planes + if self.by_points { 0 } else { self.points() }
+        x_planes + y_planes + if self.by_points() { 0 } else { self.points() }
     }
 
     /// Floats that all workers share: each chunk's sum, and points that are not a worker's own.
     pub(in super::super) fn shared(&self) -> usize {
-        self.chunks * self.chunk_len() + if self.by_points { self.points() } else { 0 }
+        self.chunks * self.chunk_len() + if self.by_points() { self.points() } else { 0 }
     }
 
     pub(super) fn chunk_len(&self) -> usize {
@@ -77,7 +79,7 @@ impl ToWeight {
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
-        if self.by_points {
+        if self.by_points() {
             return self.run_by_points(around);
         }
         let images = around.context.batch as usize;
