@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sdc::device::cpu::CpuEngine;
+use sdc::device::cpu::{CpuEngine, Side};
 use sdc::device::{Engine, State};
 use sdc::fuse;
 use sdc::grad::Differentiate;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
+use sdc::kernel::Plan;
 use sdc::lower::{Mode, lower};
 use sdc::net::recipe::{Exempt, Loss, Memory, Optimizer, UpdateRule};
 use sdc::net::{Activation, ConvOp, Level, Network, Shape};
@@ -30,21 +31,25 @@ pub fn graphs(network: &Network, optimizer: &Optimizer, loss: Loss) -> (Graph, G
 
 /// An engine for batches of at most `batch`.
 pub fn engine(train: &Graph, test: &Graph, batch: usize, threads: usize) -> CpuEngine {
-    let persistent = fuse::persistent(train);
-    let plans = [train, test].map(|graph| {
-        let plan = fuse::plan(graph, &persistent, batch);
-        plan.verify().expect("a plan is valid");
-        plan
-    });
-    let [train, test] = plans;
+    let [train, test] = plans(train, test, batch);
     CpuEngine::new(Some(train), test, threads)
 }
 
-pub(super) fn single(values: &[f64]) -> Vec<f32> {
+/// The plans of a training step and of a test pass.
+fn plans(train: &Graph, test: &Graph, batch: usize) -> [Plan; 2] {
+    let persistent = fuse::persistent(train);
+    [train, test].map(|graph| {
+        let plan = fuse::plan(graph, &persistent, batch);
+        plan.verify().expect("a plan is valid");
+        plan
+    })
+}
+
+pub fn single(values: &[f64]) -> Vec<f32> {
     values.iter().map(|x| *x as f32).collect()
 }
 
-pub(super) fn set(engine: &mut dyn Engine, network: &Network, inputs: &Inputs) {
+pub fn set(engine: &mut dyn Engine, network: &Network, inputs: &Inputs) {
     for p in network.parameters() {
         engine.write(&State::Parameter(p.path.clone()), &single(&inputs.parameters[&p.path]));
         for memory in Memory::ALL {
@@ -75,7 +80,7 @@ pub(super) fn agree_within(name: &str, got: &[f32], wanted: &[f64], tolerance: f
 }
 
 /// Numbers to start from that are f32: on the engine all are, so they are in the oracle.
-pub(super) fn rounded(network: &Network, images: usize) -> Inputs {
+pub fn rounded(network: &Network, images: usize) -> Inputs {
     let mut inputs = inputs(network, images);
     let round = |values: &mut Vec<f64>| values.iter_mut().for_each(|x| *x = f64::from(*x as f32));
     round(&mut inputs.images);
@@ -97,26 +102,28 @@ fn check_with(network: &Network, optimizer: &Optimizer, smoothing: f64, batch: u
     check_at(network, optimizer, smoothing, [batch, images], 0);
 }
 
-/// The same at a step.
+/// The same at a step, as planned, and with fences on either side of every buffer.
 fn check_at(network: &Network, optimizer: &Optimizer, smoothing: f64, [batch, images]: [usize; 2], step: u32) {
     let (mut train, mut test) = graphs(network, optimizer, Loss { smoothing });
     let inputs = Inputs { step, ..rounded(network, images) };
-    let mut engine = engine(&train, &test, batch, 2);
-    set(&mut engine, network, &inputs);
-    let logits = engine.logits(&single(&inputs.images));
-    agree("test logits", &logits, &test.run(&inputs)[&Output::Logits]);
-    let outputs = train.run(&inputs);
-    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
-    let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
-    for (name, wanted) in &outputs {
-        let got = match name {
-            Output::Loss => vec![loss],
-            Output::Logits => engine.training_logits(images.len() / network.input.elements()),
-            Output::Gradient(path) => engine.gradient(path),
-            Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-            Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
-        };
-        agree(&name.to_string(), &got, wanted);
+    let (logits, outputs) = (test.run(&inputs).remove(&Output::Logits).expect("logits"), train.run(&inputs));
+    let [train, test] = plans(&train, &test, batch);
+    let fenced = Side::ALL.map(|side| CpuEngine::fenced(Some(train.clone()), test.clone(), 2, side));
+    for mut engine in [CpuEngine::new(Some(train), test, 2)].into_iter().chain(fenced) {
+        set(&mut engine, network, &inputs);
+        agree("test logits", &engine.logits(&single(&inputs.images)), &logits);
+        let (images, targets) = (single(&inputs.images), single(&inputs.targets));
+        let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
+        for (name, wanted) in &outputs {
+            let got = match name {
+                Output::Loss => vec![loss],
+                Output::Logits => engine.training_logits(images.len() / network.input.elements()),
+                Output::Gradient(path) => engine.gradient(path),
+                Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
+                Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
+            };
+            agree(&name.to_string(), &got, wanted);
+        }
     }
 }
 
@@ -358,6 +365,53 @@ fn a_step_that_is_not_finite_changes_no_state() {
     }
 }
 
+/// The loss is that of the forward pass; a gradient that overflows on the way back stops the step all the same.
+#[test]
+fn a_step_whose_gradient_alone_is_not_finite_changes_no_state() {
+    let network = network(Shape::new(3, 5, 5), |s| {
+        let branch: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.conv(6, 3, 1).bn();
+        };
+        s.conv(6, 3, 1).bn();
+        for _ in 0..2 {
+            let rule = rule("overflow", &[], &[number(1.0)], &[number(1e38)], &[1.0]);
+            s.residual(Rules { at_sum: Some(rule), ..Rules::default() }, &[branch], &identity);
+        }
+        s.relu().global_avg_pool().linear(4);
+    });
+    let (train, test) = graphs(&network, &sgd(), PLAIN);
+    let mut engine = engine(&train, &test, 4, 2);
+    let inputs = inputs(&network, 4);
+    set(&mut engine, &network, &inputs);
+    let kept = |engine: &CpuEngine| -> Vec<Vec<f32>> {
+        network.parameters().into_iter().map(|p| engine.read(&State::Parameter(p.path))).collect()
+    };
+    let before = kept(&engine);
+    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
+    assert!(engine.train_step(&images, &targets, 7, 1, 0.05).is_nan());
+    assert!(engine.training_logits(4).iter().all(|x| x.is_finite()), "what goes forward is finite");
+    assert_eq!(kept(&engine), before);
+    assert!(engine.first_not_finite(&images, &targets, 7, 1, 0.05).is_some());
+}
+
+/// No page of a process may be written and run at once, so that what is written wrongly is never run.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_page_is_writable_and_executable() {
+    let network = network(Shape::new(3, 5, 5), |s| {
+        s.conv(6, 3, 1).bn().relu().global_avg_pool().linear(4);
+    });
+    let (train, test) = graphs(&network, &sgd(), PLAIN);
+    let mut engine = engine(&train, &test, 4, 2);
+    let inputs = inputs(&network, 4);
+    set(&mut engine, &network, &inputs);
+    assert!(engine.logits(&single(&inputs.images)).iter().all(|x| x.is_finite()), "its code runs");
+    let pages = std::fs::read_to_string("/proc/self/maps").expect("Linux tells of them");
+    let allowed =
+        |line: &&str| line.split_whitespace().nth(1).is_some_and(|may| may.contains('w') && may.contains('x'));
+    assert_eq!(pages.lines().find(allowed), None);
+}
+
 /// A hash of everything that a run of some steps leaves.
 fn fingerprint(network: &Network, optimizer: &Optimizer, threads: usize) -> u64 {
     let (train, test) = graphs(network, optimizer, PLAIN);
@@ -372,7 +426,10 @@ fn fingerprint(network: &Network, optimizer: &Optimizer, threads: usize) -> u64 
         bytes.extend(engine.train_step(&images[..i], &targets[..t], 7, step, 0.05).to_le_bytes());
     }
     for p in network.parameters() {
-        bytes.extend(engine.read(&State::Parameter(p.path)).into_iter().flat_map(f32::to_le_bytes));
+        let memories = Memory::ALL.map(|memory| State::Memory(memory, p.path.clone()));
+        for state in std::iter::once(State::Parameter(p.path)).chain(memories).filter(|state| engine.has(state)) {
+            bytes.extend(engine.read(&state).into_iter().flat_map(f32::to_le_bytes));
+        }
     }
     xxhash_rust::xxh3::xxh3_64(&bytes)
 }
@@ -396,7 +453,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let clipped = Optimizer { clip: Some(0.1), accumulate: 2, average: Some(0.9), ..sgd() };
     for optimizer in [sgd(), clipped] {
         let hash = |threads| (threads, fingerprint(&network, &optimizer, threads));
-        let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8].map(hash).into();
+        let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8, 16].map(hash).into();
         assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
     }
 }

@@ -1,5 +1,7 @@
 //! One zeroed mapping of memory.
 
+use std::ops::Range;
+
 use memmap2::MmapMut;
 
 /// Floats that a step works on. The pages of what is never touched cost no memory.
@@ -29,6 +31,17 @@ impl Arena {
     /// Its first float.
     pub(super) fn start(&self) -> *mut f32 {
         self.map.as_ptr().cast_mut().cast()
+    }
+
+    /// Lets nobody touch these floats, which fill whole pages.
+    pub(super) fn close(&mut self, fences: &[Range<usize>]) {
+        for fence in fences {
+            assert!(fence.end <= self.len);
+            let bytes = fence.len() * size_of::<f32>();
+            // SAFETY: the range lies inside the mapping, which is borrowed alone, and holds nothing.
+            let closed = unsafe { region::protect(self.start().add(fence.start), bytes, region::Protection::NONE) };
+            closed.unwrap_or_else(|reason| panic!("the system does not protect {bytes} bytes of memory: {reason}"));
+        }
     }
 
     /// `len` floats from `offset`.

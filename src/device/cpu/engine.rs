@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
+use super::fence::{self, Side};
 use super::jit::{self, Code, MapFn};
 use super::pool::Pool;
 use super::simd::Isa;
@@ -117,6 +118,16 @@ impl CpuEngine {
             isa: Isa::detect(),
             pool,
         }
+    }
+
+    /// As [`new`](Self::new) for tests: every buffer lies against a page that nobody may touch, so that a kernel that leaves
+    /// its buffers on that side ends the process. Buffers share no memory, which is several times what a step needs.
+    pub fn fenced(mut train: Option<Plan>, mut test: Plan, threads: usize, side: Side) -> Self {
+        let mut plans: Vec<&mut Plan> = train.iter_mut().chain([&mut test]).collect();
+        let fences = fence::spread(&mut plans, side);
+        let mut engine = CpuEngine::new(train, test, threads);
+        engine.arena.close(&fences);
+        engine
     }
 
     /// Bytes beside those that kernels work in: this program's own pages, the plans, their code. Measured: 10 to 40 MiB, more

@@ -9,9 +9,11 @@
 mod arena;
 mod contraction;
 mod engine;
+mod fence;
 mod jit;
 mod pool;
 mod simd;
 
 pub use engine::CpuEngine;
+pub use fence::Side;
 pub use jit::map_target;

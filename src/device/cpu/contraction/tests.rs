@@ -1,8 +1,9 @@
-//! Every set of vector instructions gives the bits of plain Rust; `tests/it/cpu.rs` compares with the f64 graph.
+//! Every set of vector instructions gives the bits of plain Rust, and none leaves its buffers; `tests/it/cpu.rs` compares with the f64 graph.
 
 mod sweep;
 
 use super::super::arena::Arena;
+use super::super::fence::{self, Fences, Side};
 use super::{Around, Isa, Ready};
 use crate::codegen::abi::StepContext;
 use crate::device::cpu::pool::Pool;
@@ -10,33 +11,77 @@ use crate::kernel::{Body, Buffer, BufferId, Contraction, Kernel, Lifetime, Opera
 
 const BATCH: usize = 3;
 
+const THREADS: usize = 2;
+
 /// What a plan of these tests holds: x, a weight and y, then what the passes backward make.
 const BUFFERS: usize = 5;
 
-/// A plan of contractions over x, a weight, y, the gradient to x, that to the weight.
-fn plan(sizes: Sizes, passes: &[&dyn Fn([BufferId; BUFFERS]) -> Pass]) -> Plan {
+/// A pass over x, a weight, y, the gradient to x, that to the weight.
+type Made = fn([BufferId; BUFFERS]) -> Pass;
+
+/// A plan of contractions, its buffers between fences.
+struct Fenced {
+    plan: Plan,
+    side: Side,
+    fences: Vec<std::ops::Range<usize>>,
+}
+
+fn plan(sizes: Sizes, passes: &[Made], batch: usize, side: Side) -> Fenced {
     let feature = |channels, height, width| Size::Feature { channels, height, width };
     let (x, y) =
         (feature(sizes.inputs, sizes.height, sizes.width), feature(sizes.outputs, sizes.out_height, sizes.out_width));
     let all = [x, Size::Weight(sizes), y, x, Size::Weight(sizes)];
-    let mut arena = 0;
-    let buffers = all.map(|size| {
-        let offset = arena;
-        arena += size.len(BATCH);
-        Buffer { name: String::new(), size, lifetime: Lifetime::Persistent, offset }
-    });
+    let buffers = all.map(|size| Buffer { name: String::new(), size, lifetime: Lifetime::Step, offset: 0 });
     let kernels = passes.iter().map(|pass| {
         let pass = pass([0, 1, 2, 3, 4].map(BufferId));
         let contraction = Contraction { name: "test".into(), sizes, pass, epilogue: None };
         Kernel { when: When::Always, body: Body::Contraction(contraction) }
     });
-    Plan {
-        batch: BATCH,
+    let mut plan = Plan {
+        batch,
         kernels: kernels.collect(),
         buffers: buffers.into(),
         slots: Default::default(),
-        arena,
+        arena: 0,
         plain: false,
+    };
+    let fences = fence::spread(&mut [&mut plan], side);
+    Fenced { plan, side, fences }
+}
+
+impl Fenced {
+    fn arena(&self) -> Arena {
+        let mut arena = Arena::new(self.plan.arena);
+        arena.close(&self.fences);
+        arena
+    }
+
+    /// Runs a contraction for so many images, in rooms between fences.
+    fn run(&self, contraction: &Ready, arena: &Arena, images: usize, isa: Isa) {
+        let mut fences = Fences::new(self.side);
+        let places = [(); THREADS].map(|()| fences.place(contraction.room()));
+        let shared = fences.place(contraction.shared());
+        let (len, closed) = fences.finish();
+        let mut rooms = Arena::new(len);
+        rooms.close(&closed);
+        let at = |place: usize| rooms.start().wrapping_add(place);
+        let context = StepContext {
+            arena: arena.start(),
+            batch: images as u64,
+            seed_low: 0,
+            seed_high: 0,
+            step: 0,
+            numbers: std::ptr::null(),
+        };
+        contraction.run(&Around {
+            context: &context,
+            pool: &Pool::new(THREADS),
+            isa,
+            rooms: at(places[0]),
+            room: places[1] - places[0],
+            shared: at(shared),
+            descends: false,
+        });
     }
 }
 
@@ -61,10 +106,9 @@ fn ready(plan: &Plan) -> Vec<Ready> {
     plan.kernels.iter().map(ready).collect()
 }
 
-/// The bits of the arena after contractions, which start from numbers that are no pattern; padding lanes hold zeros.
-fn result(plan: &Plan, contractions: &[Ready], sizes: &Sizes, isa: Isa) -> Vec<u32> {
-    let mut arena = Arena::new(plan.arena);
-    let s = sizes;
+/// The bits of all buffers after contractions, which start from numbers that are no pattern; padding lanes hold zeros.
+fn result(fenced: &Fenced, contractions: &[Ready], sizes: &Sizes, isa: Isa) -> Vec<u32> {
+    let (plan, mut arena, s) = (&fenced.plan, fenced.arena(), sizes);
     for (buffer, channels, inner) in
         [(0, s.inputs, s.pixels()), (1, s.outputs, s.row_len()), (2, s.outputs, s.out_pixels())]
     {
@@ -76,21 +120,9 @@ fn result(plan: &Plan, contractions: &[Ready], sizes: &Sizes, isa: Isa) -> Vec<u
             *x = if channel < channels { drawn as f32 / (1 << 23) as f32 - 1.0 } else { 0.0 };
         }
     }
-    let context = StepContext {
-        arena: arena.start(),
-        batch: BATCH as u64,
-        seed_low: 0,
-        seed_high: 0,
-        step: 0,
-        numbers: std::ptr::null(),
-    };
-    let pool = Pool::new(2);
-    for ready in contractions {
-        let (rooms, shared) = (Arena::new(2 * ready.room()), Arena::new(ready.shared()));
-        let (room, rooms, shared) = (ready.room(), rooms.start(), shared.start());
-        ready.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
-    }
-    arena.slice(0, plan.arena).iter().map(|x| x.to_bits()).collect()
+    contractions.iter().for_each(|contraction| fenced.run(contraction, &arena, BATCH, isa));
+    let buffers = plan.buffers.iter().flat_map(|buffer| arena.slice(buffer.offset, buffer.size.len(BATCH)));
+    buffers.map(|x| x.to_bits()).collect()
 }
 
 fn sizes(inputs: usize, outputs: usize, side: usize, kernel: usize, stride: usize, groups: usize) -> Sizes {
@@ -126,11 +158,17 @@ fn every_set_gives_the_same_bits() {
     ];
     for shape in shapes {
         for pass in [forward, to_input, to_weight] {
-            let plan = plan(shape, &[&pass]);
-            let contractions = ready(&plan);
-            let plain = result(&plan, &contractions, &shape, Isa::Portable);
-            for isa in Isa::all() {
-                assert!(result(&plan, &contractions, &shape, isa) == plain, "{isa:?} for {shape:?}");
+            let mut first: Option<Vec<u32>> = None;
+            for side in Side::ALL {
+                let fenced = plan(shape, &[pass], BATCH, side);
+                let contractions = ready(&fenced.plan);
+                for isa in Isa::all() {
+                    let bits = result(&fenced, &contractions, &shape, isa);
+                    assert!(
+                        *first.get_or_insert_with(|| bits.clone()) == bits,
+                        "{isa:?} for {shape:?}, fenced {side:?}"
+                    );
+                }
             }
         }
     }
@@ -140,11 +178,13 @@ fn every_set_gives_the_same_bits() {
 fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
     for (inputs, outputs, side) in [(16, 16, 32), (3, 21, 21), (40, 64, 17), (64, 64, 20), (33, 17, 18)] {
         let shape = sizes(inputs, outputs, side, 3, 1, 1);
-        let plan = plan(shape, &[&to_input, &to_weight]);
-        let apart = ready(&plan);
-        let joined = apart[0].joined(&apart[1]).expect("few channels are joined");
-        let wanted = result(&plan, &apart, &shape, Isa::detect());
-        assert!(result(&plan, &[joined], &shape, Isa::detect()) == wanted, "{shape:?}");
+        for side in Side::ALL {
+            let fenced = plan(shape, &[to_input, to_weight], BATCH, side);
+            let apart = ready(&fenced.plan);
+            let joined = apart[0].joined(&apart[1]).expect("few channels are joined");
+            let wanted = result(&fenced, &apart, &shape, Isa::detect());
+            assert!(result(&fenced, &[joined], &shape, Isa::detect()) == wanted, "{shape:?}");
+        }
     }
 }
 
@@ -152,8 +192,8 @@ fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
 #[test]
 fn wide_layers_few_tiles_and_strides_keep_two_passes() {
     for (channels, side, kernel, stride) in [(80, 20, 3, 1), (64, 16, 3, 1), (16, 32, 3, 2), (16, 32, 1, 1)] {
-        let plan = plan(sizes(channels, channels, side, kernel, stride, 1), &[&to_input, &to_weight]);
-        let apart = ready(&plan);
+        let shape = sizes(channels, channels, side, kernel, stride, 1);
+        let apart = ready(&plan(shape, &[to_input, to_weight], BATCH, Side::After).plan);
         assert!(apart[0].joined(&apart[1]).is_none(), "{channels} {side} {kernel} {stride}");
     }
 }

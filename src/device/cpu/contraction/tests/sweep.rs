@@ -4,12 +4,8 @@
 //! Plain Rust is slow, so it takes part where the shape is small.
 
 use super::super::super::arena::Arena;
-use super::{Around, BUFFERS, Isa, forward, ready, sizes, to_input, to_weight};
-use crate::codegen::abi::StepContext;
-use crate::device::cpu::pool::Pool;
-use crate::kernel::{
-    BLOCK, Body, Buffer, BufferId, Contraction, Kernel, Lifetime, Pass, Plan, Size, Sizes, When, blocks,
-};
+use super::{Fenced, Isa, Made, Side, forward, plan, ready, sizes, to_input, to_weight};
+use crate::kernel::{BLOCK, Buffer, Sizes, blocks};
 
 /// Elements of a result that are computed in f64.
 const DRAWN: usize = 48;
@@ -36,25 +32,17 @@ fn drawn(buffer: usize, place: usize) -> f32 {
 /// A convolution with what goes in drawn and everything else 0.
 struct Case {
     sizes: Sizes,
-    plan: Plan,
+    fenced: Fenced,
     images: usize,
 }
 
 impl Case {
-    fn new(sizes: Sizes, pass: fn([BufferId; BUFFERS]) -> Pass, [batch, images]: [usize; 2]) -> Case {
-        let x = Size::Feature { channels: sizes.inputs, height: sizes.height, width: sizes.width };
-        let y = Size::Feature { channels: sizes.outputs, height: sizes.out_height, width: sizes.out_width };
-        let mut arena = 0;
-        let buffers = [x, Size::Weight(sizes), y, x, Size::Weight(sizes)].map(|size| {
-            let offset = arena;
-            arena += size.len(batch);
-            Buffer { name: String::new(), size, lifetime: Lifetime::Persistent, offset }
-        });
-        let pass = pass([0, 1, 2, 3, 4].map(BufferId));
-        let body = Body::Contraction(Contraction { name: "test".into(), sizes, pass, epilogue: None });
-        let kernels = vec![Kernel { when: When::Always, body }];
-        let plan = Plan { batch, kernels, buffers: buffers.into(), slots: Default::default(), arena, plain: false };
-        Case { sizes, plan, images }
+    fn new(sizes: Sizes, pass: Made, [batch, images]: [usize; 2], side: Side) -> Case {
+        Case { sizes, fenced: plan(sizes, &[pass], batch, side), images }
+    }
+
+    fn buffer(&self, buffer: usize) -> &Buffer {
+        &self.fenced.plan.buffers[buffer]
     }
 
     /// Channels of a buffer and floats between two blocks of it.
@@ -75,24 +63,13 @@ impl Case {
     }
 
     fn run(&self, isa: Isa) -> Arena {
-        let mut arena = Arena::new(self.plan.arena);
+        let mut arena = self.fenced.arena();
         for buffer in 0..3 {
-            let Buffer { offset, size, .. } = self.plan.buffers[buffer];
-            let values = arena.slice_mut(offset, size.len(self.plan.batch));
+            let Buffer { offset, size, .. } = *self.buffer(buffer);
+            let values = arena.slice_mut(offset, size.len(self.fenced.plan.batch));
             values.iter_mut().enumerate().for_each(|(place, x)| *x = self.given(buffer, place));
         }
-        let context = StepContext {
-            arena: arena.start(),
-            batch: self.images as u64,
-            seed_low: 0,
-            seed_high: 0,
-            step: 0,
-            numbers: std::ptr::null(),
-        };
-        let (pool, contraction) = (Pool::new(2), ready(&self.plan).remove(0));
-        let (rooms, shared) = (Arena::new(2 * contraction.room()), Arena::new(contraction.shared()));
-        let (room, rooms, shared) = (contraction.room(), rooms.start(), shared.start());
-        contraction.run(&Around { context: &context, pool: &pool, isa, rooms, room, shared, descends: false });
+        self.fenced.run(&ready(&self.fenced.plan)[0], &arena, self.images, isa);
         arena
     }
 
@@ -166,46 +143,47 @@ impl Case {
             }
         }
     }
+
+    /// Holds elements drawn from a pass's result against f64, and padding lanes against 0.
+    fn agrees(&self, pass: usize, values: &[f32], what: &str) {
+        for draw in 0..DRAWN {
+            let (wanted, place, terms) = self.wanted(pass, draw.wrapping_mul(2_654_435_761) ^ (draw << 7));
+            let error = (f64::from(values[place]) - wanted).abs() / (terms as f64 / 4.0);
+            assert!(error < TOLERANCE, "{error:e} at {place}: {what}");
+        }
+        let (channels, block) = self.layout([2, 3, 4][pass]);
+        let lane = |place: usize| place / block % blocks(channels) * BLOCK + place % BLOCK;
+        let mut padding = values.iter().enumerate().filter(|(place, _)| lane(*place) >= channels);
+        assert!(padding.all(|(_, x)| *x == 0.0), "padding lanes are not 0: {what}");
+    }
 }
 
 /// All passes of a shape.
 fn check(sizes: Sizes, batch: [usize; 2]) {
     let passes = [forward, to_input, to_weight];
     for (number, pass) in passes.into_iter().enumerate() {
-        let case = Case::new(sizes, pass, batch);
-        let what = |isa| format!("pass {number} with {isa:?}, {batch:?} images of {sizes:?}");
-        let result = [2, 3, 4][number];
-        let Buffer { offset, size, .. } = case.plan.buffers[result];
+        let cases = Side::ALL.map(|side| Case::new(sizes, pass, batch, side));
+        let what = |isa, case: &Case| {
+            let side = case.fenced.side;
+            format!("pass {number} with {isa:?}, {batch:?} images of {sizes:?}, fenced {side:?}")
+        };
         let work = sizes.multiply_adds() * batch[1] as u64;
-        let sets: Vec<Isa> = Isa::all()
-            .into_iter()
-            .filter(|isa| *isa == Isa::detect() || *isa != Isa::Portable || work <= PLAIN)
-            .collect();
-        let mut first: Option<Arena> = None;
-        for isa in sets {
+        let sets = Isa::all().into_iter().filter(|isa| *isa == Isa::detect() || *isa != Isa::Portable || work <= PLAIN);
+        let runs = sets.flat_map(|isa| cases.iter().map(move |case| (isa, case)));
+        let images = if number == 2 { 1 } else { batch[1] };
+        let mut first: Option<Vec<f32>> = None;
+        for (isa, case) in runs {
             let arena = case.run(isa);
-            let images = if number == 2 { 1 } else { batch[1] };
+            let Buffer { offset, size, .. } = *case.buffer([2, 3, 4][number]);
             let values = arena.slice(offset, size.len(images));
             match &first {
                 Some(first) => {
-                    let same = values
-                        .iter()
-                        .zip(first.slice(offset, size.len(images)))
-                        .all(|(a, b)| a.to_bits() == b.to_bits());
-                    assert!(same, "other bits: {}", what(isa));
+                    let same = values.iter().zip(first).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "other bits: {}", what(isa, case));
                 }
                 None => {
-                    for draw in 0..DRAWN {
-                        let (wanted, place, terms) =
-                            case.wanted(number, draw.wrapping_mul(2_654_435_761) ^ (draw << 7));
-                        let error = (f64::from(values[place]) - wanted).abs() / (terms as f64 / 4.0);
-                        assert!(error < TOLERANCE, "{error:e} at {place}: {}", what(isa));
-                    }
-                    let (channels, block) = case.layout(result);
-                    let lane = |place: usize| place / block % blocks(channels) * BLOCK + place % BLOCK;
-                    let mut padding = values.iter().enumerate().filter(|(place, _)| lane(*place) >= channels);
-                    assert!(padding.all(|(_, x)| *x == 0.0), "padding lanes are not 0: {}", what(isa));
-                    first = Some(arena);
+                    case.agrees(number, values, &what(isa, case));
+                    first = Some(values.to_vec());
                 }
             }
         }
