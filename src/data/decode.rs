@@ -3,8 +3,8 @@
 //!
 //! A PNG has checksums. Of a JPEG, which has none, [`jpeg`](super::jpeg) tells what can be told.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::cell::Cell;
+use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use png::{ColorType, Transformations};
@@ -13,14 +13,14 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::image_file::ImageFile;
 use super::jpeg::Jpeg;
 use super::resample::Raster;
 use crate::diag::{Failure, codes};
 
-/// The largest side of an image, and the most bytes of its file.
+/// The largest side of an image, and its most pixels.
 const MAX_SIDE: usize = 1 << 15;
 const MAX_PIXELS: usize = 1 << 28;
-const MAX_BYTES: u64 = 1 << 28;
 
 /// How files begin.
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
@@ -29,8 +29,8 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Reads an image as 1 or 3 channels.
 ///
 /// # Errors
-/// A file that cannot be read, is damaged, or is no JPEG or PNG.
-pub(super) fn decode(file: &Path, channels: usize) -> Result<Raster, Failure> {
+/// A file that cannot be read, has changed, is damaged, or is no JPEG or PNG.
+pub(super) fn decode(file: &ImageFile, channels: usize) -> Result<Raster, Failure> {
     read(file, channels, false)
 }
 
@@ -38,21 +38,19 @@ pub(super) fn decode(file: &Path, channels: usize) -> Result<Raster, Failure> {
 ///
 /// # Errors
 /// As [`decode`].
-pub(super) fn check(file: &Path, channels: usize) -> Result<Raster, Failure> {
+pub(super) fn check(file: &ImageFile, channels: usize) -> Result<Raster, Failure> {
     read(file, channels, true)
 }
 
-fn read(file: &Path, channels: usize, every_block: bool) -> Result<Raster, Failure> {
-    let refused = |what: String| {
-        let message = format!("the image {} cannot be read: {what}", file.display());
-        Failure::new(codes::DATA_DAMAGED, message, "put a whole JPEG or PNG file there, or take this one away")
-    };
-    let mut bytes = Vec::new();
-    let open = File::open(file).map_err(|e| refused(e.to_string()))?;
-    open.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| refused(e.to_string()))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(refused("it is larger than 256 MiB".to_owned()));
-    }
+/// What is wrong with an image file.
+pub(super) fn refused(file: &Path, what: &str) -> Failure {
+    let message = format!("the image {} cannot be read: {what}", file.display());
+    Failure::new(codes::DATA_DAMAGED, message, "put a whole JPEG or PNG file there, or take this one away")
+}
+
+fn read(file: &ImageFile, channels: usize, every_block: bool) -> Result<Raster, Failure> {
+    let refused = |what: String| refused(file.path(), &what);
+    let bytes = file.read().map_err(refused)?;
     let image = if bytes.starts_with(JPEG) {
         jpeg(&bytes, every_block)
     } else if bytes.starts_with(PNG) {
@@ -65,6 +63,7 @@ fn read(file: &Path, channels: usize, every_block: bool) -> Result<Raster, Failu
 
 fn jpeg(bytes: &[u8], every_block: bool) -> Result<Raster, String> {
     let parts = Jpeg::read(bytes)?;
+    fits(parts.size())?;
     if every_block {
         parts.blocks()?;
     }
@@ -79,18 +78,50 @@ fn jpeg(bytes: &[u8], every_block: bool) -> Result<Raster, String> {
     whole(Raster { width, height, channels: 3, bytes: pixels })
 }
 
-fn png(bytes: &[u8]) -> Result<Raster, String> {
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: 4 * MAX_PIXELS });
-    decoder.set_transformations(Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().map_err(|e| e.to_string())?;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
-        return Err(format!("it has {width} x {height} pixels, more than an image may have"));
+/// Bytes that are read, and the place up to which.
+struct Placed<'a> {
+    cursor: Cursor<&'a [u8]>,
+    place: &'a Cell<u64>,
+}
+
+impl Read for Placed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.cursor.read(into);
+        self.place.set(self.cursor.position());
+        read
     }
+}
+
+impl BufRead for Placed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.cursor.fill_buf()
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.cursor.consume(bytes);
+        self.place.set(self.cursor.position());
+    }
+}
+
+impl Seek for Placed<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.cursor.seek(to)
+    }
+}
+
+fn png(bytes: &[u8]) -> Result<Raster, String> {
+    let place = Cell::new(0);
+    let read = Placed { cursor: Cursor::new(bytes), place: &place };
+    let damaged = |e: png::DecodingError| format!("{e}, at byte {}", place.get());
+    let mut decoder = png::Decoder::new_with_limits(read, png::Limits { bytes: 4 * MAX_PIXELS });
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(damaged)?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    fits([width, height])?;
     let size = reader.output_buffer_size().ok_or("its size does not fit memory")?;
     let mut pixels = vec![0; size];
-    let frame = reader.next_frame(&mut pixels).map_err(|e| e.to_string())?;
-    reader.finish().map_err(|e| e.to_string())?;
+    let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
+    reader.finish().map_err(damaged)?;
     pixels.truncate(frame.buffer_size());
     let channels = match frame.color_type {
         ColorType::Grayscale => 1,
@@ -100,6 +131,14 @@ fn png(bytes: &[u8]) -> Result<Raster, String> {
         ColorType::Indexed => return Err("its palette was not looked up".to_owned()),
     };
     whole(Raster { width, height, channels, bytes: pixels })
+}
+
+/// Refuses an image of more pixels than memory is asked for.
+fn fits([width, height]: [usize; 2]) -> Result<(), String> {
+    if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
+        return Err(format!("it has {width} x {height} pixels, more than an image may have"));
+    }
+    Ok(())
 }
 
 fn whole(image: Raster) -> Result<Raster, String> {

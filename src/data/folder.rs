@@ -5,15 +5,16 @@
 //! image lies anywhere below its class's folder and ends in `.jpg`, `.jpeg` or `.png`; other files are passed over.
 //!
 //! Every file is decoded once before the first batch; that all were whole is remembered in the user's cache under a hash
-//! of their names, sizes and times, so that an unchanged set is not read again.
+//! of their names, sizes and times, so that an unchanged set is not read again. A file that changes after that is refused
+//! when its turn comes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::UNIX_EPOCH;
 
 use super::decode;
 use super::files::cache;
+use super::image_file::ImageFile;
 use super::{Images, Pixels, Scale, Splits};
 use crate::diag::{Failure, codes};
 use crate::net::Shape;
@@ -28,6 +29,8 @@ const SCALE: [Scale; 3] = [
 /// The same of grey images.
 const GREY: Scale = Scale { mean: 114.495, deviation: 57.63 };
 const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+/// What the check looks at: another number, and what an older check took for whole is read again.
+const CHECK: u32 = 2;
 /// Every sixth image is for test where nothing else says so.
 const TEST_EVERY: usize = 6;
 
@@ -35,8 +38,8 @@ const TEST_EVERY: usize = 6;
 pub(super) fn load(path: &str, shape: Shape, classes: usize) -> Result<Splits, Failure> {
     let root = Path::new(path);
     let splits = listed(root, shape, classes)?;
-    let files: Vec<&PathBuf> = [&splits.train, &splits.test].into_iter().flat_map(|part| part.files()).collect();
-    let hash = fingerprint(root, &files)?;
+    let files: Vec<&ImageFile> = [&splits.train, &splits.test].into_iter().flat_map(|part| part.files()).collect();
+    let hash = fingerprint(root, &files);
     let known = cache().map(|cache| cache.join("checked").join(format!("{hash:016x}")));
     if known.as_ref().is_none_or(|known| !known.exists()) {
         check(&files, shape.channels)?;
@@ -71,9 +74,13 @@ fn refused(path: &Path, what: &str) -> Failure {
 
 fn listed(root: &Path, shape: Shape, classes: usize) -> Result<Splits, Failure> {
     let part = |name: &str| Some(root.join(name)).filter(|path| path.is_dir());
-    let images = |files: Vec<(PathBuf, u32)>| {
-        let (files, labels) = files.into_iter().unzip();
-        Images { pixels: Pixels::Files(files), labels, ..none(shape, classes) }
+    let images = |files: Vec<(PathBuf, u32)>| -> Result<Images, Failure> {
+        let (mut all, mut labels) = (Vec::new(), Vec::new());
+        for (path, label) in files {
+            all.push(ImageFile::at(&path).map_err(|e| refused(&path, &e.to_string()))?);
+            labels.push(label);
+        }
+        Ok(Images { pixels: Pixels::Files(all), labels, ..none(shape, classes) })
     };
     let (train, test) = match (part("train"), part("test").or_else(|| part("val"))) {
         (Some(train), Some(test)) => {
@@ -95,7 +102,7 @@ fn listed(root: &Path, shape: Shape, classes: usize) -> Result<Splits, Failure> 
     if train.is_empty() || test.is_empty() {
         return Err(refused(root, "it has no image for training, or none for test"));
     }
-    Ok(Splits { train: images(train), validation: None, test: images(test) })
+    Ok(Splits { train: images(train)?, validation: None, test: images(test)? })
 }
 
 /// What a folder holds, in the order of names.
@@ -142,20 +149,18 @@ fn of_classes(folders: &[PathBuf]) -> Result<Vec<(PathBuf, u32)>, Failure> {
     Ok(all)
 }
 
-/// A hash of all names below the root, sizes and times.
-fn fingerprint(root: &Path, files: &[&PathBuf]) -> Result<u64, Failure> {
-    let mut text = String::new();
+/// A hash of all names below the root, sizes and times, and of what the check looks at.
+fn fingerprint(root: &Path, files: &[&ImageFile]) -> u64 {
+    let mut text = format!("{CHECK}\n");
     for file in files {
-        let metadata = fs::metadata(file).map_err(|e| refused(file, &e.to_string()))?;
-        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let changed = changed.map_or(0, |time| time.as_nanos());
-        text += &format!("{}\t{}\t{changed}\n", file.strip_prefix(root).unwrap_or(file).display(), metadata.len());
+        let name = file.path().strip_prefix(root).unwrap_or(file.path());
+        text += &format!("{}\t{}\n", name.display(), file.stamp());
     }
-    Ok(stable_hash(&text))
+    stable_hash(&text)
 }
 
 /// Decodes every file, on all processors; the first in order that is damaged is told.
-fn check(files: &[&PathBuf], channels: usize) -> Result<(), Failure> {
+fn check(files: &[&ImageFile], channels: usize) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut worst: Option<(usize, Failure)> = None;

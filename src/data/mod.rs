@@ -14,6 +14,7 @@ mod feed;
 pub mod fetch;
 mod files;
 mod folder;
+mod image_file;
 mod jpeg;
 mod mix;
 pub mod mnist;
@@ -21,11 +22,10 @@ mod pictures;
 mod resample;
 mod synthetic;
 
-use std::path::PathBuf;
-
 pub use batch::{Batch, Pass};
 pub use feed::Feed;
 pub use files::cache;
+pub use image_file::ImageFile;
 pub use pictures::{Pictures, class_names, pictures};
 
 use crate::diag::{Failure, codes};
@@ -55,7 +55,7 @@ pub enum Pixels {
     /// In memory, a byte a pixel: image after image, each C x H x W.
     Held(Vec<u8>),
     /// In files of any size, one each, which are decoded when they are needed.
-    Files(Vec<PathBuf>),
+    Files(Vec<ImageFile>),
 }
 
 /// How a channel is normalised: byte v is the number (v - mean) / deviation.
@@ -106,7 +106,7 @@ impl Images {
     }
 
     /// The files, where the images are in some.
-    fn files(&self) -> &[PathBuf] {
+    fn files(&self) -> &[ImageFile] {
         match &self.pixels {
             Pixels::Held(_) => &[],
             Pixels::Files(files) => files,

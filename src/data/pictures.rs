@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::augment::centre;
 use super::decode;
+use super::image_file::ImageFile;
 use super::resample::resample;
 use super::{Images, Pixels, cifar, digits, folder, mnist, synthetic};
 use crate::diag::Failure;
@@ -34,21 +35,24 @@ pub fn pictures(set: &DataSet, files: &[PathBuf]) -> Pictures {
     };
     let shape = none.shape;
     let (mut kept, mut failures) = (vec![], vec![]);
-    let mut good = |file: &PathBuf| match decode::check(file, shape.channels) {
-        Ok(raster) => {
-            kept.push(file.clone());
-            Some(raster)
-        }
-        Err(failure) => {
-            failures.push(failure);
-            None
+    let good = |path: &PathBuf| {
+        let file = ImageFile::at(path).map_err(|e| decode::refused(path, &e.to_string()));
+        match file.and_then(|file| Ok((decode::check(&file, shape.channels)?, file))) {
+            Ok(good) => {
+                kept.push(path.clone());
+                Some(good)
+            }
+            Err(failure) => {
+                failures.push(failure);
+                None
+            }
         }
     };
     let pixels = match none.pixels {
-        Pixels::Files(_) => Pixels::Files(files.iter().filter(|file| good(file).is_some()).cloned().collect()),
+        Pixels::Files(_) => Pixels::Files(files.iter().filter_map(good).map(|(_, file)| file).collect()),
         Pixels::Held(mut pixels) => {
             let (size, mut image) = ([shape.height, shape.width], vec![0.0; shape.elements()]);
-            for raster in files.iter().filter_map(good) {
+            for (raster, _) in files.iter().filter_map(good) {
                 resample(&raster, centre([raster.height, raster.width], size, 1.0), size, &mut image);
                 let byte = |v: &f32| (v * f32::from(white) / 255.0).round() as u8;
                 pixels.extend(image.iter().map(byte));

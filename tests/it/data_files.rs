@@ -135,40 +135,51 @@ fn damage_to_mnist_is_told_by_its_place() {
     assert!(cut.contains("its gzip breaks off"), "{cut}");
 }
 
-/// Damage that a layout can show: a size, a header, a class; what happens inside a pixel nobody can see.
-fn damage(bytes: &mut Vec<u8>, record: usize, labels: usize, header: usize, drawn: &mut Drawn) {
-    let records = (bytes.len() - header) / record;
+/// Damage that a layout can show, of a size, a header or a class, and the words that name its place. That a pixel has
+/// another value, or a class another that there is, nobody can tell: these formats have no checksum.
+fn damage(bytes: &mut Vec<u8>, record: usize, labels: usize, header: usize, drawn: &mut Drawn) -> String {
+    let whole = bytes.len();
+    let records = (whole - header) / record;
     match drawn.below(if header > 0 { 4 } else { 3 }) {
-        0 => bytes.truncate(drawn.below(bytes.len())),
-        1 => bytes.extend(std::iter::repeat_n(7, 1 + drawn.below(5000))),
+        0 => {
+            let at = drawn.below(whole);
+            bytes.truncate(at);
+            match at.checked_sub(header) {
+                None => format!("ends in its header, at byte {at}"),
+                Some(read) => format!("ends in record {}, at byte {at}, where", read / record),
+            }
+        }
+        1 => {
+            bytes.extend(std::iter::repeat_n(7, 1 + drawn.below(5000)));
+            format!("goes on after record {}, at byte {whole}, where", records - 1)
+        }
         2 if labels > 0 => {
-            let at = header + drawn.below(records) * record + drawn.below(labels);
+            let number = drawn.below(records);
+            let at = header + number * record + drawn.below(labels);
             bytes[at] = 100 + drawn.below(156) as u8;
+            format!("record {number}, at byte {at}, is of ")
         }
         _ => {
-            let at = drawn.below(header.max(1));
+            let at = drawn.below(header);
             bytes[at] = bytes[at].wrapping_add(1 + drawn.below(255) as u8);
-            if header == 0 {
-                bytes.pop();
-            }
+            format!("its {}, at byte {}, is ", ["magic", "count", "rows", "columns"][at / 4], at / 4 * 4)
         }
     }
 }
 
 #[test]
-fn five_hundred_damaged_files_are_refused_by_name() {
+fn five_hundred_damaged_files_are_refused_with_the_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut drawn = Drawn::of("damaged data");
     let mut refused =
         |name: &str, whole: &[u8], layout: (usize, usize, usize), read: &dyn Fn() -> Result<Splits, Failure>| {
             let mut bytes = whole.to_vec();
-            damage(&mut bytes, layout.0, layout.1, layout.2, &mut drawn);
+            let place = damage(&mut bytes, layout.0, layout.1, layout.2, &mut drawn);
             fs::write(folder.path().join(name), &bytes).expect("a file is written");
             let failure = read().expect_err("it is damaged");
             assert_eq!(failure.code, codes::DATA_DAMAGED);
-            assert!(failure.message.contains(name), "{failure}");
-            let placed = ["at byte", "gzip breaks off"].iter().any(|words| failure.message.contains(words));
-            assert!(placed && !failure.help.is_empty(), "{failure}");
+            assert!(failure.message.contains(name) && !failure.help.is_empty(), "{failure}");
+            assert!(failure.message.contains(&place), "{place}: {failure}");
             fs::write(folder.path().join(name), whole).expect("a file is written");
         };
     write_cifar(folder.path(), 4);
@@ -241,7 +252,7 @@ fn image_files_are_scaled_to_the_input() {
     let splits = images(&folder, Shape::new(3, 16, 16)).expect("whole files");
     assert_eq!((splits.train.labels.as_slice(), splits.test.labels.as_slice()), (&[0, 0, 1][..], &[0, 1][..]));
     let Pixels::Files(files) = &splits.train.pixels else { panic!("files stay files") };
-    assert!(files[0].ends_with("train/a/1.jpg"));
+    assert!(files[0].path().ends_with("train/a/1.jpg"));
     let mut batch = Batch::default();
     let order = Data { shuffle: false, ..Data::plain(DataSet::Digits) };
     Pass::training(&splits.train, &order, 3, 0, 1).fill(0, &mut batch).expect("whole files");
@@ -312,8 +323,32 @@ fn damaged_image_files_are_refused_before_the_first_batch() {
             let failure = images(&write_images(home.path(), &files), Shape::new(3, 8, 8)).expect_err("it is damaged");
             assert_eq!(failure.code, codes::DATA_DAMAGED);
             assert!(failure.message.contains(&path.replace('/', std::path::MAIN_SEPARATOR_STR)), "{failure}");
+            let (_, byte) = failure.message.rsplit_once(", at byte ").unwrap_or_else(|| panic!("no place: {failure}"));
+            let byte: usize = byte.parse().expect("a number");
+            // What begins as a JPEG ends too early. A PNG's decoder finds out at the end of a part.
+            match bytes.starts_with(&sound[..8]) {
+                true => assert!((8..=bytes.len()).contains(&byte), "{failure}"),
+                false => assert_eq!(byte, if bytes.starts_with(&JPEG[..3]) { bytes.len() } else { 0 }, "{failure}"),
+            }
         }
     }
+}
+
+/// What was whole before the first batch and is not any more: a decoder might fill up what is missing, and say nothing.
+#[test]
+fn an_image_file_that_changes_during_a_run_is_refused() {
+    let home = tempfile::tempdir().expect("a folder");
+    let sound = png();
+    let files: [(&str, &[u8]); 4] =
+        [("train/a/0.jpg", JPEG), ("train/b/1.png", &sound), ("test/a/2.png", &sound), ("test/b/3.png", &sound)];
+    let folder = write_images(home.path(), &files);
+    let splits = images(&folder, Shape::new(3, 8, 8)).expect("whole files");
+    let (mut batch, pass) = (Batch::default(), Pass::plain(&splits.train, 2));
+    pass.fill(0, &mut batch).expect("whole files");
+    let other = [&JPEG[..JPEG.len() - 60], &[0x55; 56], &[0xff, 0xd9]].concat();
+    fs::write(folder.join("train/a/0.jpg"), other).expect("a file is written");
+    let failure = pass.fill(0, &mut batch).expect_err("it has changed");
+    assert!(failure.message.contains("0.jpg") && failure.message.contains("has changed"), "{failure}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The codes of a scan, symbol by symbol (T.81, annexes F and G): whether every block is there. Values are passed over.
 
-use super::{Frame, Jpeg, Scan};
+use super::{Frame, Jpeg, Scan, Units};
 
 impl Jpeg<'_> {
     /// Walks the codes of every block of every scan.
@@ -24,54 +24,88 @@ enum Wrong {
     Beyond,
 }
 
+impl Wrong {
+    fn what(&self) -> &'static str {
+        match self {
+            Wrong::Ended => "the coded bytes end",
+            Wrong::Unknown => "a code has no symbol",
+            Wrong::Beyond => "a coefficient lies behind the last",
+        }
+    }
+}
+
+/// A scan with what its codes are read by.
+struct Codes<'a> {
+    scan: &'a Scan<'a>,
+    is_progressive: bool,
+    units: Units,
+    /// Each component's, for first coefficients and for others.
+    tables: Vec<(Option<Table>, Option<Table>)>,
+}
+
 impl Scan<'_> {
+    /// Whether it holds the first bits of first coefficients: what an image cannot be without.
+    pub(super) fn codes_first(&self) -> bool {
+        self.from == 0 && !self.refines
+    }
+
     fn blocks(&self, frame: &Frame, known: &mut [Vec<u64>]) -> Result<(), String> {
-        let (units, blocks) = frame.units(&self.components);
+        let (units, is_progressive) = (frame.units(&self.components), frame.is_progressive);
+        let count = units.count();
         let mut tables = Vec::new();
         for part in &self.components {
             let table = |lengths: Option<&[u8]>| lengths.map(Table::of);
             tables.push((table(part.dc), table(part.ac)));
-            if frame.is_progressive {
-                known[part.component].resize(units.max(known[part.component].len()), 0);
+            if is_progressive {
+                known[part.component].resize(count.max(known[part.component].len()), 0);
             }
         }
-        let missing = "it uses a table of codes that is not there";
-        let needs_dc = self.from == 0 && !self.refines;
-        let needs_ac = self.to > 0;
+        let (needs_dc, needs_ac) = (self.codes_first(), self.to > 0);
         if tables.iter().any(|(dc, ac)| (needs_dc && dc.is_none()) || (needs_ac && ac.is_none())) {
-            return Err(missing.to_owned());
+            return Err("it uses a table of codes that is not there".to_owned());
         }
-        let interval = if self.interval == 0 { units } else { self.interval };
+        let row = units.row;
+        let codes = Codes { scan: self, is_progressive, units, tables };
+        let interval = if self.interval == 0 { count } else { self.interval };
         for (run, (start, bytes)) in self.runs.iter().enumerate() {
             let mut bits = Bits { bytes, at: 0, word: 0, count: 0 };
             // Blocks that have no more coefficients.
             let mut empty = 0;
-            for unit in run * interval..units.min((run + 1) * interval) {
-                for ((part, (dc, ac)), count) in self.components.iter().zip(&tables).zip(&blocks) {
-                    for _ in 0..*count {
-                        let walked = match (frame.is_progressive, dc, ac) {
-                            (false, Some(dc), Some(ac)) => bits.whole_block(dc, ac),
-                            (true, Some(dc), _) if needs_dc => bits.first(dc),
-                            (true, _, _) if self.from == 0 => bits.take(1).map(|_| ()),
-                            (true, _, Some(ac)) => {
-                                let block = known[part.component].get_mut(unit).ok_or(missing)?;
-                                let band = self.from..=self.to;
-                                match self.refines {
-                                    false => bits.others(ac, band, &mut empty, block),
-                                    true => bits.refined(ac, band, &mut empty, block),
-                                }
-                            }
-                            (_, _, _) => return Err(missing.to_owned()),
-                        };
-                        walked.map_err(|wrong| {
-                            let what = match wrong {
-                                Wrong::Ended => "the coded bytes end",
-                                Wrong::Unknown => "a code has no symbol",
-                                Wrong::Beyond => "a coefficient lies behind the last",
-                            };
-                            format!("{what} in unit {unit} of {units}, at byte {}", start + bits.at)
-                        })?;
+            let end = count.min((run + 1) * interval);
+            for unit in run * interval..end {
+                codes.unit(unit, &mut bits, &mut empty, known).map_err(|wrong| {
+                    format!("{} in unit {unit} of {count}, at byte {}", wrong.what(), start + bits.at)
+                })?;
+            }
+            let place = start + bits.at;
+            let goes_on = needs_dc && end == count && !bits.rest_is_filling();
+            if goes_on && (end..end + row).all(|unit| codes.unit(unit, &mut bits, &mut empty, known).is_ok()) {
+                return Err(format!("more is coded than the {count} units of its image, at byte {place}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Codes<'_> {
+    /// Walks the blocks of a unit.
+    fn unit(&self, unit: usize, bits: &mut Bits<'_>, empty: &mut u32, known: &mut [Vec<u64>]) -> Result<(), Wrong> {
+        let scan = self.scan;
+        for ((part, (dc, ac)), count) in scan.components.iter().zip(&self.tables).zip(&self.units.blocks) {
+            for _ in 0..*count {
+                match (self.is_progressive, dc, ac) {
+                    (false, Some(dc), Some(ac)) => bits.whole_block(dc, ac)?,
+                    (true, Some(dc), _) if scan.codes_first() => bits.first(dc)?,
+                    (true, _, _) if scan.from == 0 => bits.take(1).map(|_| ())?,
+                    (true, _, Some(ac)) => {
+                        let block = known[part.component].get_mut(unit).ok_or(Wrong::Ended)?;
+                        let band = scan.from..=scan.to;
+                        match scan.refines {
+                            false => bits.others(ac, band, empty, block)?,
+                            true => bits.refined(ac, band, empty, block)?,
+                        }
                     }
+                    (_, _, _) => return Err(Wrong::Unknown),
                 }
             }
         }
@@ -140,6 +174,16 @@ impl Bits<'_> {
             return Err(Wrong::Unknown);
         }
         self.take(length).map(|_| entry as u8)
+    }
+
+    /// Whether nothing is left but bytes that are all the same, as some write to fill a place.
+    fn rest_is_filling(&self) -> bool {
+        // The last byte of a code is filled up with ones.
+        let word = self.word << (self.count % 8);
+        let taken = (0..self.count / 8).map(|i| (word >> (56 - 8 * i)) as u8);
+        let mut rest = taken.chain(self.bytes.get(self.at..).into_iter().flatten().copied());
+        let first = rest.next();
+        rest.all(|byte| Some(byte) == first)
     }
 
     /// The first coefficient.

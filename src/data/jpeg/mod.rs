@@ -6,10 +6,12 @@
 //! | a segment of a wrong length, tables and frames that contradict themselves | [`Jpeg::read`] |
 //! | a restart mark that is missing, too many or out of turn | [`Jpeg::read`] |
 //! | a scan that has lost bytes, or has a code that its table has not | [`Jpeg::blocks`] |
+//! | a frame that is lower or narrower than what is coded, by a row of blocks or more | [`Jpeg::blocks`] |
 //!
-//! What cannot be told is a wrong bit that leaves a sound code: the format has no checksum, and after such a bit the codes
-//! fall back into step within a few symbols. The file is then one that another image could have. What follows a scan's last
-//! block, and the image's end, is passed over, since cameras write such bytes. Absence: pixels.
+//! What cannot be told is a wrong bit that leaves a sound code, or a height within the last row of blocks: the format has no
+//! checksum, and after such a bit the codes fall back into step within a few symbols. The file is then one that another image could have. What follows a scan's last
+//! block and is no further row, and what follows the image's end, is passed over, since cameras write such bytes. Absence:
+//! pixels.
 
 mod entropy;
 #[cfg(test)]
@@ -62,20 +64,34 @@ struct Part<'a> {
     ac: Option<&'a [u8]>,
 }
 
+/// What a scan of some components goes by: smallest pieces with all of them.
+struct Units {
+    /// How many lie side by side.
+    row: usize,
+    rows: usize,
+    /// How many blocks of each component one has.
+    blocks: Vec<usize>,
+}
+
+impl Units {
+    fn count(&self) -> usize {
+        self.row * self.rows
+    }
+}
+
 impl Frame {
-    /// How many units a scan of some components has, and how many blocks of each of them a unit.
-    fn units(&self, parts: &[Part<'_>]) -> (usize, Vec<usize>) {
+    fn units(&self, parts: &[Part<'_>]) -> Units {
         let most = |side: fn(&Component) -> usize| self.components.iter().map(side).max().unwrap_or(1);
         let (h, v) = (most(|c| c.h), most(|c| c.v));
         if let [part] = parts {
             // One component alone goes block by block, without those beyond its edge.
             let own = &self.components[part.component];
             let (width, height) = ((self.width * own.h).div_ceil(h), (self.height * own.v).div_ceil(v));
-            return (width.div_ceil(8) * height.div_ceil(8), vec![1]);
+            return Units { row: width.div_ceil(8), rows: height.div_ceil(8), blocks: vec![1] };
         }
         let blocks = |part: &Part<'_>| self.components[part.component].h * self.components[part.component].v;
-        let units = self.width.div_ceil(8 * h) * self.height.div_ceil(8 * v);
-        (units, parts.iter().map(blocks).collect())
+        let (row, rows) = (self.width.div_ceil(8 * h), self.height.div_ceil(8 * v));
+        Units { row, rows, blocks: parts.iter().map(blocks).collect() }
     }
 }
 
@@ -86,6 +102,11 @@ impl<'a> Jpeg<'a> {
         while walk.segment()? {}
         let Walk { frame, scans, .. } = walk;
         Ok(Jpeg { frame: frame.ok_or("it ends and has no image")?, scans })
+    }
+
+    /// Width and height as the frame announces them.
+    pub(super) fn size(&self) -> [usize; 2] {
+        [self.frame.width, self.frame.height]
     }
 }
 
@@ -168,7 +189,7 @@ impl<'a> Walk<'a> {
     fn end(&self) -> Result<(), String> {
         let components = self.frame.iter().flat_map(|frame| 0..frame.components.len());
         let coded =
-            |c: &usize| self.scans.iter().any(|s| s.from == 0 && s.components.iter().any(|p| p.component == *c));
+            |c: &usize| self.scans.iter().any(|s| s.codes_first() && s.components.iter().any(|p| p.component == *c));
         let missing = components.into_iter().find(|c| !coded(c));
         match missing {
             Some(component) => {
@@ -282,7 +303,7 @@ impl<'a> Walk<'a> {
         };
         self.at = end;
         scan.runs.push((start, &self.bytes[start..end]));
-        let (units, _) = frame.units(&scan.components);
+        let units = frame.units(&scan.components).count();
         let (runs, due) = (scan.runs.len(), if scan.interval == 0 { 1 } else { units.div_ceil(scan.interval) });
         // Some write a mark behind the last run as well.
         let surplus = runs == due + 1 && scan.runs.last().is_some_and(|(_, bytes)| bytes.is_empty());

@@ -57,6 +57,25 @@ fn a_scan_that_has_lost_bytes_is_refused_though_an_end_follows() {
 }
 
 #[test]
+fn a_frame_lower_or_narrower_than_what_is_coded_is_refused() {
+    for (name, bytes) in [("baseline", BASELINE), ("progressive", PROGRESSIVE), ("grey", GREY), ("restarts", RESTARTS)]
+    {
+        let frame = place(bytes, if name == "progressive" { 0xc2 } else { 0xc0 });
+        for (side, at) in [("height", frame + 6), ("width", frame + 8)] {
+            for less in [8, 16] {
+                let Err(told) = check(&with(bytes, at..at + 1, &[bytes[at] - less])) else {
+                    panic!("{name}, {side} less {less}");
+                };
+                let known = told.contains("more is coded than") || told.contains("restart marks, not");
+                assert!(known, "{name}, {side} less {less}: {told}");
+            }
+        }
+        let end = bytes.len() - 2;
+        check(&with(bytes, end..end, &[0; 4096])).expect("a scan may be filled up");
+    }
+}
+
+#[test]
 fn restart_marks_out_of_turn_are_refused() {
     let first = place(RESTARTS, 0xd0);
     let told = |bytes: &[u8]| check(bytes).expect_err("it is damaged");
@@ -75,8 +94,6 @@ fn restart_marks_out_of_turn_are_refused() {
 fn parts_that_contradict_themselves_are_refused() {
     let (frame, codes, factors) = (place(BASELINE, 0xc0), place(BASELINE, 0xc4), place(BASELINE, 0xdb));
     let told = |at: usize, byte: u8| check(&with(BASELINE, at..at + 1, &[byte])).expect_err("it is damaged");
-    // Higher than it is, blocks are missing.
-    assert!(told(frame + 6, 90).contains("the coded bytes end"), "{}", told(frame + 6, 90));
     assert!(told(frame + 9, 4).contains("a frame of another length"));
     assert!(told(frame + 11, 0x51).contains("sampled more than four times"));
     assert!(told(codes + 5, 9).contains("a table of more codes than there are"));
@@ -89,6 +106,24 @@ fn parts_that_contradict_themselves_are_refused() {
     assert!(
         check(&with(BASELINE, scan..BASELINE.len() - 2, &[])).is_err_and(|told| told.contains("without component 0"))
     );
+}
+
+#[test]
+fn a_frame_higher_than_what_is_coded_is_refused() {
+    for bytes in ALL {
+        let frame = bytes.windows(2).position(|pair| pair[0] == 0xff && (0xc0..0xc3).contains(&pair[1]));
+        let height = frame.expect("it has a frame") + 6;
+        let told = check(&with(bytes, height..height + 1, &[90])).expect_err("blocks are missing");
+        assert!(told.contains("the coded bytes end") || told.contains("restart marks, not"), "{told}");
+    }
+}
+
+#[test]
+fn a_component_that_is_only_refined_is_missing() {
+    let scan = place(PROGRESSIVE, 0xda);
+    let bits = scan + 7 + 2 * usize::from(PROGRESSIVE[scan + 4]);
+    let told = check(&with(PROGRESSIVE, bits..bits + 1, &[0x10 | PROGRESSIVE[bits]])).expect_err("it is damaged");
+    assert!(told.contains("without component 0"), "{told}");
 }
 
 #[test]
