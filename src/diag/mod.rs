@@ -113,6 +113,12 @@ impl Problem {
         self
     }
 
+    /// Asks whether a name was meant; where no other can have been, it is the mend in place of `span`.
+    pub fn meant(self, span: Span, near: Near<'_>) -> Self {
+        let asked = Problem { help: format!("did you mean `{}`?", near.name), ..self };
+        if near.is_sure { asked.fix(span, near.name) } else { asked }
+    }
+
     /// The place of the mistake.
     pub fn span(&self) -> Span {
         self.labels[0].span
@@ -165,23 +171,52 @@ impl Problems {
     }
 }
 
+/// A name that may be what was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Whether it is so near, and nearer than all others, that it may be put in place without asking.
+    pub is_sure: bool,
+}
+
+impl<'a> Near<'a> {
+    /// One that is known to be meant.
+    pub fn sure(name: &'a str) -> Self {
+        Near { name, is_sure: true }
+    }
+}
+
+/// The slips of a word that is sure to be another.
+const SURE: usize = 2;
+
 /// The candidate nearest to a misspelt `name`, if one is near enough to be meant; capitals make no distance.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    near(name, candidates).map(|near| near.name)
+}
+
+/// The same, and whether it is sure.
+pub fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<Near<'a>> {
     // The distance is at least the difference in length: names that are far too long cost nothing.
     let length = name.chars().count();
     let allowed = |c: &str| c.chars().count().max(3) / 3;
-    candidates
+    let mut all: Vec<(usize, &str)> = candidates
         .into_iter()
         .filter(|c| c.chars().count().abs_diff(length) <= allowed(c))
         .map(|c| (if c.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(name, c) }, c))
-        .filter(|(distance, c)| *distance <= allowed(c))
-        .min_by_key(|(distance, c)| (*distance, *c))
-        .map(|(_, c)| c)
+        // Words of which no letter is the same are not alike.
+        .filter(|(distance, c)| *distance <= allowed(c) && (*distance < length || *distance < c.chars().count()))
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    let (distance, name) = *all.first()?;
+    let is_alone = all.get(1).is_none_or(|(other, _)| *other > distance);
+    Some(Near { name, is_sure: is_alone && distance <= SURE })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{Near, near, nearest};
 
     #[test]
     fn a_misspelt_name_finds_its_neighbour() {
@@ -189,5 +224,13 @@ mod tests {
         assert_eq!(nearest("wdith", ["width", "stride"]), Some("width"));
         assert_eq!(nearest("zebra", ["width", "stride"]), None);
         assert_eq!(nearest("BN", ["bn", "width"]), Some("bn"));
+        assert_eq!(nearest("k", ["i", "j"]), None, "no letter is the same");
+    }
+
+    #[test]
+    fn a_name_is_sure_where_no_other_is_as_near() {
+        assert_eq!(near("blcok", ["block", "blocks"]), Some(Near::sure("block")));
+        assert_eq!(near("nit", ["int", "init"]), Some(Near { name: "init", is_sure: false }));
+        assert_eq!(near("shakdrpp", ["shakedrop", "shakedrop"]), Some(Near::sure("shakedrop")));
     }
 }

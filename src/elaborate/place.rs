@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::machine::{Frame, MAX_STEPS, Machine, Run, SiteInfo, Stop};
 use super::rule::Instance;
-use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, nearest};
+use crate::diag::{MAX_SHOWN, Problem, codes, counted, listed, near};
 use crate::net::{Arm, LayerOp, Node, Path, Residual, Rule, Shape, Site, residuals};
 use crate::source::Span;
 use crate::syntax::tree::At;
@@ -236,8 +236,8 @@ fn selects_nothing(place: &Place, residuals: &[&Residual], pattern: &str, read_o
     }
     let patterns = patterns(residuals);
     let known = patterns.iter().take(MAX_COMPARED).map(String::as_str).chain(["residuals"]);
-    match nearest(pattern, known) {
-        Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(place.on, near),
+    match near(pattern, known) {
+        Some(near) => problem.meant(place.on, near),
         None => {
             let some: Vec<&String> = patterns.iter().take(MAX_PROPOSED).collect();
             let help = format!("patterns that select some: `residuals`, {}", listed(&some));

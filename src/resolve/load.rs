@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Import, Item, ItemId, Module, Program, item_name};
-use crate::diag::{Problem, Problems, codes, listed, nearest};
+use crate::diag::{Problem, Problems, codes, listed, near};
 use crate::source::{LoadError, Loader, MAX_FILES, SourceId, Sources, Span};
 use crate::stdlib;
 use crate::syntax::{self, tree};
@@ -114,11 +114,8 @@ impl Loading<'_> {
             let place = &self.sources.get(target.source).name;
             let mut problem =
                 Problem::error(codes::UNKNOWN_NAME, name.span, format!("`{place}` has no `{}`", name.text), "");
-            match nearest(&name.text, names.iter().copied()) {
-                Some(near) => {
-                    problem.help = format!("did you mean `{near}`?");
-                    problem = problem.fix(name.span, near);
-                }
+            match near(&name.text, names.iter().copied()) {
+                Some(near) => problem = problem.meant(name.span, near),
                 None if names.is_empty() => problem.help = "it defines nothing".into(),
                 None => problem.help = format!("it has {}", listed(&names)),
             }
@@ -181,11 +178,10 @@ impl Loading<'_> {
         let written = names.join(".");
         let last = parts.last().map_or(span, |p| p.span);
         let problem = Problem::error(codes::UNKNOWN_MODULE, last, format!("there is no module `{written}`"), "");
-        let near = names.last().and_then(|name| nearest(name, modules.iter().copied()));
+        let near = names.last().and_then(|name| near(name, modules.iter().copied()));
         self.problems.push(match (names.first(), near) {
             (Some(&"std"), Some(near)) => {
-                let help = format!("did you mean `std.{near}`?");
-                Problem { help, ..problem }.fix(last, near)
+                Problem { help: format!("did you mean `std.{}`?", near.name), ..problem.meant(last, near) }
             }
             (Some(&"std"), None) => {
                 Problem { help: format!("the standard library has {}", listed(&modules)), ..problem }

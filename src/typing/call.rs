@@ -6,7 +6,7 @@ use super::program::{Args, BlockCall, Expr, ExprKind, Item};
 use super::scope::{Found, Scope};
 use super::tables::{self, Builtin, DrawKind, FunctionSpec, ParamSpec, Preset};
 use super::{Checker, Formal, Type};
-use crate::diag::{Problem, codes, counted, nearest};
+use crate::diag::{Problem, codes, counted, near};
 use crate::net::Level;
 use crate::resolve::{ItemId, item_signature};
 use crate::source::Span;
@@ -94,7 +94,7 @@ impl Checker<'_> {
         let text = self.sources.text(call.span);
         let open = match text.strip_suffix(')') {
             Some(inner) if call.args.is_empty() => format!("{inner}..)"),
-            Some(inner) => format!("{inner}, ..)"),
+            Some(inner) => format!("{}, ..)", inner.trim_end().trim_end_matches(',').trim_end()),
             None => format!("{text}(..)"),
         };
         let message = format!("`{}` is called where a value is needed", call.callee.text);
@@ -213,7 +213,9 @@ impl Checker<'_> {
         let message = format!("`{}` has no parameter `{}`", callee.name, name.text);
         let problem = Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, "");
         let problem = match tables::meant(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
-            Some(near) => Problem { help: format!("did you mean `{near}`? {is}"), ..problem }.fix(name.span, near),
+            Some(near) => {
+                Problem { help: format!("did you mean `{}`? {is}", near.name), ..problem.meant(name.span, near) }
+            }
             None => Problem { help: is, ..problem },
         };
         self.problems.push(defined_at(problem, callee));
@@ -254,8 +256,8 @@ impl Checker<'_> {
         let takes = formal.words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or ");
         let message = format!("`{}` takes {takes}", formal.name);
         let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write {takes}"));
-        self.problems.push(match nearest(written.trim_matches('"'), formal.words.iter().copied()) {
-            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(value.span, near),
+        self.problems.push(match near(written.trim_matches('"'), formal.words.iter().copied()) {
+            Some(near) => problem.meant(value.span, near),
             None => problem,
         });
         Expr::broken(value.span)

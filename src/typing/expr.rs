@@ -4,7 +4,7 @@ use super::program::{Axis, BlockCall, Expr, ExprKind, If, Item};
 use super::scope::{Found, Scope};
 use super::tables::{self, Word};
 use super::{Base, Checker, MAX_DEPTH, Type};
-use crate::diag::{Problem, codes, listed, nearest};
+use crate::diag::{Problem, codes, listed, near};
 use crate::resolve::ItemId;
 use crate::source::Span;
 use crate::syntax::tree::{self, BinaryOp, ItemKind, Name, UnaryOp};
@@ -82,8 +82,8 @@ impl Checker<'_> {
         });
         let words: Vec<&str> = words.map(|(name, _, _)| *name).collect();
         let problem = Problem::error(codes::UNKNOWN_NAME, span, format!("{what} cannot be `{name}`"), "");
-        self.problems.push(match nearest(name, words.iter().copied()) {
-            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(span, near),
+        self.problems.push(match near(name, words.iter().copied()) {
+            Some(near) => problem.meant(span, near),
             None => Problem { help: format!("it is one of {}", listed(&words)), ..problem },
         });
         Expr::broken(span)
@@ -387,8 +387,8 @@ impl Checker<'_> {
 
     fn unknown_fact(&mut self, message: String, names: &[String], field: &Name) -> Expr {
         let problem = Problem::error(codes::UNKNOWN_NAME, field.span, message, "");
-        self.problems.push(match nearest(&field.text, names.iter().map(String::as_str)) {
-            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(field.span, near),
+        self.problems.push(match near(&field.text, names.iter().map(String::as_str)) {
+            Some(near) => problem.meant(field.span, near),
             None => {
                 let known = if names.is_empty() { String::new() } else { format!("; known facts: {}", listed(names)) };
                 Problem {
@@ -403,8 +403,10 @@ impl Checker<'_> {
         let Some(axis) = Axis::named(&field.text) else {
             let names: Vec<String> = Axis::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
             let problem = Problem::error(codes::UNKNOWN_NAME, field.span, format!("`in` has no `{}`", field.text), "");
-            self.problems.push(match nearest(&field.text, names.iter().map(String::as_str)) {
-                Some(near) => Problem { help: format!("did you mean `in.{near}`?"), ..problem }.fix(field.span, near),
+            self.problems.push(match near(&field.text, names.iter().map(String::as_str)) {
+                Some(near) => {
+                    Problem { help: format!("did you mean `in.{}`?", near.name), ..problem.meant(field.span, near) }
+                }
                 None => Problem { help: format!("it has {}", listed(&names)), ..problem },
             });
             return Expr::broken(span);

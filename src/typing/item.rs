@@ -324,11 +324,11 @@ impl Checker<'_> {
             .iter()
             .filter(|(_, import)| matches!(self.resolved.item(import.item).kind, ItemKind::Regularizer(_)));
         let names: Vec<&str> = own.map(|(name, _)| name.as_str()).collect();
-        match crate::diag::nearest(&name.text, names.iter().copied()) {
+        match crate::diag::near(&name.text, names.iter().copied()) {
             Some(near) => {
                 let message = format!("there is no regularizer `{}`", name.text);
-                let help = format!("did you mean `{near}`?");
-                self.problems.push(Problem::error(codes::UNKNOWN_NAME, name.span, message, help).fix(name.span, near));
+                let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, "");
+                self.problems.push(problem.meant(name.span, near));
             }
             None => self.unknown(scope, &name.text, name.span, true),
         }

@@ -172,7 +172,7 @@ impl Checker<'_> {
                 let message = format!("there is no type `{}`", name.text);
                 let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, "");
                 self.problems.push(match tables::meant(&name.text, names.iter().copied()) {
-                    Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
+                    Some(near) => problem.meant(name.span, near),
                     None => Problem { help: format!("the types are {}", listed(&names)), ..problem },
                 });
                 Type::ANY

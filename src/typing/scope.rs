@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::program::{Axis, Figure, SiteValue};
 use super::tables::{self, FunctionSpec, LayerSpec, Word};
 use super::{Checker, Type};
-use crate::diag::{MAX_SHOWN, Problem, codes, listed, nearest};
+use crate::diag::{MAX_SHOWN, Near, Problem, codes, listed, near};
 use crate::resolve::ItemId;
 use crate::source::Span;
 use crate::syntax::tree::{ItemKind, Name, Use, UseFrom};
@@ -163,7 +163,14 @@ impl Checker<'_> {
             return self.problems.push(Problem { help: "define it, or correct its name".into(), ..problem });
         }
         let module = &self.resolved.modules[scope.module];
-        let homes = if module.library { Vec::new() } else { crate::stdlib::homes_of(name) };
+        let given = self.sources.get(span.source).text[span.end as usize..].starts_with('(');
+        let fits = |keyword: &str| match keyword {
+            "const" => !callable,
+            "fn" => !callable && given,
+            "block" => true,
+            _ => callable,
+        };
+        let homes = if module.library { Vec::new() } else { crate::stdlib::homes_of(name, fits) };
         if let [home] = homes[..] {
             let help = format!("the standard library has one: write `use std.{home}.{{{name}}}` at the top");
             let (place, text) = self.import_of(scope.module, home, name);
@@ -174,22 +181,25 @@ impl Checker<'_> {
             let help = format!("the standard library has several: write one of {} at the top", listed(&lines));
             return self.problems.push(Problem { help, ..problem });
         }
-        let candidates = self.candidates(scope, callable);
+        let candidates = self.candidates(scope, callable, given);
         let candidates = candidates.iter().map(String::as_str);
-        let given = self.sources.get(span.source).text[span.end as usize..].starts_with('(');
         let foreign = tables::foreign(name, candidates.clone());
-        let help = match foreign.or_else(|| nearest(name, candidates)) {
+        let meant = foreign.map(Near::sure);
+        let help = match meant.or_else(|| near(name, candidates)) {
             // What another library gives its layer is not what this one takes.
             Some(near)
                 if callable
                     && given
-                    && let (Some(_), Some(layer)) = (foreign, tables::layer(near)) =>
+                    && let (Some(_), Some(layer)) = (foreign, tables::layer(near.name)) =>
             {
-                format!("did you mean `{near}`? it is `{}`", tables::signature(layer.name, layer.params))
+                format!("did you mean `{}`? it is `{}`", near.name, tables::signature(layer.name, layer.params))
             }
             Some(near) => {
-                let help = format!("did you mean `{near}`?");
-                return self.problems.push(Problem { help, ..problem }.fix(span, near));
+                // A whole model within a net is seldom what is meant, and in its own net never.
+                let is_model = matches!(self.find(scope, near.name), Some(Found::Item(id))
+                    if matches!(self.resolved.item(id).kind, ItemKind::Model(_)));
+                let near = Near { is_sure: near.is_sure && !is_model, ..near };
+                return self.problems.push(problem.meant(span, near));
             }
             None if callable && let Some(help) = crate::syntax::foreign_word(name) => help.to_owned(),
             None if scope.fact => {
@@ -228,13 +238,14 @@ impl Checker<'_> {
     }
 
     /// The names that could have been meant.
-    fn candidates(&self, scope: &Scope, callable: bool) -> Vec<String> {
+    fn candidates(&self, scope: &Scope, callable: bool, given: bool) -> Vec<String> {
         let mut names: Vec<String> =
             scope.locals.iter().filter(|l| !callable || l.ty == Type::BLOCK).map(|l| l.name.text.clone()).collect();
         for (name, import) in &self.resolved.modules[scope.module].scope {
             let fits = match &self.resolved.item(import.item).kind {
                 ItemKind::Use(_) | ItemKind::Train(_) => false,
-                ItemKind::Const(_) | ItemKind::Fn(_) => !callable,
+                ItemKind::Const(_) => !callable,
+                ItemKind::Fn(_) => !callable && given,
                 ItemKind::Block(_) => true,
                 ItemKind::Family(_) | ItemKind::Regularizer(_) | ItemKind::Model(_) => callable,
             };
@@ -245,7 +256,9 @@ impl Checker<'_> {
         if callable {
             names.extend(tables::LAYERS.iter().map(|l| l.name.to_owned()));
         } else {
-            names.extend(tables::FUNCTIONS.iter().map(|f| f.name.to_owned()));
+            if given {
+                names.extend(tables::FUNCTIONS.iter().map(|f| f.name.to_owned()));
+            }
             names.extend(tables::words().iter().map(|(name, _, _)| (*name).to_owned()));
             names.extend(["true", "false"].map(str::to_owned));
             if scope.has_output {

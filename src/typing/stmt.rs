@@ -4,7 +4,7 @@ use super::program::{ArmStmt, BlockCall, Expr, For, If, Require, RuleCall, Stmt,
 use super::scope::{Found, Scope};
 use super::tables::{self, LayerSpec, Preset};
 use super::{Checker, Type};
-use crate::diag::{Problem, codes, listed, nearest};
+use crate::diag::{Problem, codes, listed, near};
 use crate::resolve::ItemId;
 use crate::syntax::tree::{self, Call, ItemKind, Name};
 
@@ -202,8 +202,8 @@ impl Checker<'_> {
             let names: Vec<&str> = tables::LAYERS.iter().map(|l| l.name).collect();
             let problem =
                 Problem::error(codes::UNKNOWN_NAME, name.span, format!("there is no layer `{}`", name.text), "");
-            self.problems.push(match nearest(&name.text, names.iter().copied()) {
-                Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
+            self.problems.push(match near(&name.text, names.iter().copied()) {
+                Some(near) => problem.meant(name.span, near),
                 None => Problem { help: format!("`default` is for layers: {}", listed(&names)), ..problem },
             });
             return StmtKind::Broken;

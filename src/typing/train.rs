@@ -113,7 +113,7 @@ impl Checker<'_> {
         let message = format!("`{owner}` has no option `{}`", key.text);
         let problem = Problem::error(codes::UNKNOWN_KEY, key.span, message, "");
         self.problems.push(match tables::meant(&key.text, known.iter().copied()) {
-            Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(key.span, near),
+            Some(near) => problem.meant(key.span, near),
             None if known.is_empty() => Problem { help: "it takes no options".into(), ..problem },
             None => Problem { help: format!("its options are {}", listed(&known)), ..problem },
         });
@@ -207,9 +207,18 @@ impl Checker<'_> {
         for part in &entry.body {
             if let Some(value) = &part.value {
                 let message = format!("`{}` takes its values in parentheses", part.key.text);
-                let fixed = format!("{}({})", part.key.text, self.sources.text(value.span));
+                let text = self.sources.text(value.span);
+                let fixed = format!("{}({text})", part.key.text);
                 let problem = Problem::error(codes::WRONG_TYPE, value.span, message, format!("write `{fixed}`"));
-                self.problems.push(problem.fix(part.key.span.to(value.span), fixed));
+                // A part behind a part is no value: nobody knows what it does there.
+                let is_part = options.iter().any(|option| {
+                    let rest = text.strip_prefix(option.name);
+                    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+                });
+                self.problems.push(match is_part {
+                    true => Problem { help: "put each part on a line of its own".to_owned(), ..problem },
+                    false => problem.fix(part.key.span.to(value.span), fixed),
+                });
                 continue;
             }
             all.extend(self.chosen(key, options, &part.key, &part.args, &part.body));
@@ -230,7 +239,7 @@ impl Checker<'_> {
             let message = format!("`{}` knows no `{}`", key.name, name.text);
             let problem = Problem::error(codes::UNKNOWN_KEY, name.span, message, "");
             self.problems.push(match tables::meant(&name.text, known.iter().copied()) {
-                Some(near) => Problem { help: format!("did you mean `{near}`?"), ..problem }.fix(name.span, near),
+                Some(near) => problem.meant(name.span, near),
                 None => Problem { help: format!("it knows {}", listed(&known)), ..problem },
             });
             return None;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use sdc::diag::codes::UNKNOWN_MODULE;
 use sdc::diag::{Problem, Severity};
 use sdc::source::NoFiles;
 use sdc::stdlib;
@@ -148,6 +149,27 @@ fn errors(outcome: &Outcome) -> Vec<&Problem> {
     outcome.problems.sorted().into_iter().filter(|p| p.severity == Severity::Error).collect()
 }
 
+/// The codes of the errors that are there after a mend and were not before, but for what others have hidden: of an item
+/// nothing is known behind its first slip, and of a module that is not found nothing at all, so where texts could not be
+/// read, only such errors count; a later stage says little of what an earlier one refuses; and the arguments of what is not
+/// known are looked at when it is, so that there may be one more of the mended kind.
+fn brought(before: &Outcome, mended: &Problem, after: &Outcome) -> Vec<&'static str> {
+    let codes = |outcome: &Outcome| errors(outcome).into_iter().map(|p| p.code.0).collect::<Vec<_>>();
+    let is_unread = |code: &&str| code.starts_with("SD01") || *code == UNKNOWN_MODULE.0;
+    let (known, mut brought) = (codes(before), codes(after));
+    if known.iter().any(is_unread) {
+        brought.retain(is_unread);
+    } else {
+        brought.retain(|code| code[..4] <= mended.code.0[..4] && *code != mended.code.0);
+    }
+    for code in known {
+        if let Some(same) = brought.iter().position(|other| *other == code) {
+            brought.remove(same);
+        }
+    }
+    brought
+}
+
 /// Judges a mutant; what is wrong with how it was refused goes into `wrong`.
 fn judge(subject: &Subject, mutant: &Mutant, tally: &mut Tally) -> Verdict {
     let outcome = check(&mutant.text, &NoFiles);
@@ -162,9 +184,13 @@ fn judge(subject: &Subject, mutant: &Mutant, tally: &mut Tally) -> Verdict {
         let same = |o: &Outcome| {
             o.problems.sorted().iter().filter(|p| (p.code, &p.message) == (problem.code, &problem.message)).count()
         };
-        if same(&check(&mended, &NoFiles)) >= same(&outcome) {
-            let what = format!("{}: {}: {:?} does not mend `{}`", subject.name, mutant.edit, fix.text, problem.message);
-            tally.wrong.push(what);
+        let after = check(&mended, &NoFiles);
+        let brought = brought(&outcome, problem, &after);
+        let what = format!("{}: {}: {:?} for `{}`", subject.name, mutant.edit, fix.text, problem.message);
+        if same(&after) >= same(&outcome) {
+            tally.wrong.push(format!("{what} does not mend it"));
+        } else if !brought.is_empty() {
+            tally.wrong.push(format!("{what} brings {brought:?}"));
         }
     }
     let errors = errors(&outcome);

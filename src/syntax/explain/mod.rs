@@ -13,9 +13,9 @@ use std::ops::Range;
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::grammar::{Role, Rule, role};
-use super::items::{Fault, ITEM_WORDS};
-use super::scan::{Bracket, Token, TokenKind};
-use crate::diag::{Problem, codes, nearest};
+use super::items::{self, Fault, ITEM_WORDS};
+use super::scan::{self, Bracket, Token, TokenKind};
+use crate::diag::{Problem, codes, near};
 use crate::source::{SourceId, Span};
 
 /// What a stretch should be.
@@ -54,6 +54,14 @@ impl<'t> Place<'t> {
     pub fn stretch(&self) -> &'t str {
         let end = self.chunk_tokens().last().map_or(self.text.len(), |t| t.end);
         &self.text[self.base()..end]
+    }
+
+    /// Whether every bracket of the stretch has its other half once `text` stands in place of `span`.
+    fn is_closed_with(&self, span: Span, text: &str) -> bool {
+        let (range, base) = (span.range(), self.base());
+        let mut mended = self.stretch().to_owned();
+        mended.replace_range(range.start - base..range.end - base, text);
+        items::brackets(&scan::scan(&mended).tokens).is_none()
     }
 
     /// Where a token stands.
@@ -131,14 +139,18 @@ fn brackets(place: &Place<'_>, fault: Fault) -> Problem {
             let problem = Problem::error(codes::SYNTAX, span(close), message, help)
                 .here(format!("expected `{right}`"))
                 .label(span(open), "opened here");
-            // On one line nothing else can be meant; over several it may belong to the end of any of them.
-            if place.text[place.tokens[open].end..place.tokens[close].start].contains('\n') {
-                problem
-            } else if closes_more(place, open, place.tokens[close].kind) {
+            let place_of_mend = if closes_more(place, open, place.tokens[close].kind) {
                 let end = place.tokens[close - 1].end;
-                problem.fix(Span::new(place.source, end, end), right)
+                Span::new(place.source, end, end)
             } else {
-                problem.fix(span(close), right)
+                span(close)
+            };
+            // On one line nothing else can be meant; over several it may belong to the end of any of them.
+            let one_line = !place.text[place.tokens[open].end..place.tokens[close].start].contains('\n');
+            if one_line && place.is_closed_with(place_of_mend, right) {
+                problem.fix(place_of_mend, right)
+            } else {
+                problem
             }
         }
     }
@@ -172,8 +184,8 @@ fn not_an_item(place: &Place<'_>, first: &Token, word: &str) -> Problem {
         "this is not an item".into()
     };
     let problem = Problem::error(codes::SYNTAX, span, found, forms::ITEMS).here("expected an item");
-    match nearest(word, ITEM_WORDS) {
-        Some(meant) => Problem { help: format!("did you mean `{meant}`?"), ..problem }.fix(span, meant),
+    match near(word, ITEM_WORDS) {
+        Some(near) => problem.meant(span, near),
         None => match slips::foreign_word(word) {
             Some(help) => Problem { help: help.to_owned(), ..problem },
             None => problem,

@@ -1,6 +1,6 @@
 //! What other languages and libraries call the things of this one.
 
-use crate::diag::nearest;
+use crate::diag::{Near, near};
 
 /// A name elsewhere, in lower case and without `_`, and the name here. Where several things are called the same
 /// elsewhere, the row counts whose name here is possible.
@@ -65,6 +65,6 @@ pub fn foreign<'a>(name: &str, mut possible: impl Iterator<Item = &'a str>) -> O
 }
 
 /// Which of the possible names is meant: the one that is called `name` elsewhere, else the nearest.
-pub fn meant<'a>(name: &str, possible: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    foreign(name, possible.clone()).or_else(|| nearest(name, possible))
+pub fn meant<'a>(name: &str, possible: impl Iterator<Item = &'a str> + Clone) -> Option<Near<'a>> {
+    foreign(name, possible.clone()).map(Near::sure).or_else(|| near(name, possible))
 }
