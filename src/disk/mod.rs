@@ -1,11 +1,13 @@
 //! Writing files so that a crash at any instant leaves the old one or the new one.
 //!
 //! [`replace`] writes beside the file, sees the bytes on the disk, gives them the file's name, and sees that on the disk
-//! as well. What it asks of the operating system goes through a [`Disk`], one method a system call, so that a test can
+//! as well; [`folders`] makes folders that outlast a loss of power. What they ask of the operating system goes through a [`Disk`], one method a system call, so that a test can
 //! let each of them fail. Absence: reading; whoever reads a file checks it.
 
+mod folders;
 mod replace;
 
+pub use folders::{folder, folders};
 pub use replace::{PARTIAL, replace, replace_text};
 
 use std::fs::{self, File, Permissions};
@@ -36,6 +38,12 @@ pub trait Disk {
     /// As the system says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile + '_>>;
 
+    /// Makes a folder in one that is there.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+
     /// Gives a file another name, at once; what had that name is gone.
     ///
     /// # Errors
@@ -62,6 +70,10 @@ pub struct SystemDisk;
 impl Disk for SystemDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile + '_>> {
         Ok(Box::new(SystemFile(File::create(path)?)))
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

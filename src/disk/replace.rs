@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folders::around;
 use super::{Disk, DiskFile};
 
 /// How the names of files end that are not yet in their place; a process that is killed may leave one.
@@ -26,8 +27,7 @@ pub fn replace<E: From<io::Error>>(
         let _ = disk.remove(&temporary);
         return written;
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    disk.sync_folder(folder).map_err(E::from)
+    disk.sync_folder(around(path)).map_err(E::from)
 }
 
 /// Puts a text in the place of the file at `path`, or makes it.

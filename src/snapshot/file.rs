@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Kind, Snapshot};
 use crate::diag::{Failure, codes};
+use crate::disk::{SystemDisk, replace_text};
 
 /// `program.MODEL.KIND.snap` beside the program.
 pub fn path(program: &Path, model: &str, kind: Kind) -> PathBuf {
@@ -53,13 +54,7 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
 pub fn write(snapshot: &Snapshot) -> Result<(), Failure> {
     let Snapshot { path, program, model, kind, text, .. } = snapshot;
     let whole = format!("---\nsource: {program}\nexpression: {} of {model}\n---\n{text}", kind.name());
-    let temporary = path.with_extension("snap.partial");
-    let written = std::fs::write(&temporary, whole).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
-        // The failure itself is what counts; the remains may be unremovable for the same reason.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written.map_err(|e| Failure::unwritten(path, &e))
+    replace_text(&SystemDisk, path, &whole).map_err(|e| Failure::unwritten(path, &e))
 }
 
 pub fn remove(path: &Path) -> Result<(), Failure> {

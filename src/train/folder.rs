@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Checkpoints, Metrics};
 use crate::diag::{Failure, codes};
+use crate::disk::{SystemDisk, folder, folders};
 
 /// Where a run writes: its program, its checkpoints, its metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +45,11 @@ impl RunFolder {
     /// # Errors
     /// Where no folder can be made there.
     pub fn numbered_in(runs: &Path, name: &str) -> Result<Self, Failure> {
-        fs::create_dir_all(runs).map_err(|e| Failure::unwritten(runs, &e))?;
+        folders(&SystemDisk, runs).map_err(|e| Failure::unwritten(runs, &e))?;
         let mut number = 1u64;
         loop {
             let path = runs.join(format!("{name}-{number}"));
-            // Making a folder either succeeds for one process alone or says that the folder is there.
-            match fs::create_dir(&path) {
+            match folder(&SystemDisk, &path) {
                 Ok(()) => return Ok(RunFolder { path }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(e) => return Err(Failure::unwritten(&path, &e)),
@@ -63,9 +63,9 @@ impl RunFolder {
     /// Where it is there already, or cannot be made.
     pub fn named(path: &Path) -> Result<Self, Failure> {
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|e| Failure::unwritten(parent, &e))?;
+            folders(&SystemDisk, parent).map_err(|e| Failure::unwritten(parent, &e))?;
         }
-        match fs::create_dir(path) {
+        match folder(&SystemDisk, path) {
             Ok(()) => Ok(RunFolder { path: path.to_owned() }),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Failure::new(
                 codes::CANNOT_WRITE,

@@ -45,7 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("diagram", &["diag", "net"]),
     ("plot", &["train"]),
     ("lsp", &["source", "diag", "syntax", "stdlib", "resolve", "typing", "docs", "net", "driver"]),
-    ("snapshot", &["diag", "driver"]),
+    ("snapshot", &["diag", "disk", "driver"]),
     ("bench", &["diag", "num", "net", "kernel", "data", "device", "train", "driver"]),
     ("cli", BELOW_CLI),
     ("main", &["cli"]),

@@ -1,13 +1,16 @@
-//! Training: initial weights, the loop on a small engine, checkpoints and their damage, run folders, schedules.
+//! Training: initial weights, the loop on a small engine and on the processor's, disks that fail under it, checkpoints
+//! and their damage, run folders, schedules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path as FilePath;
+use std::sync::Barrier;
 
 use sdc::data::{Splits, load};
 use sdc::device::{Engine, State};
 use sdc::diag::{Failure, codes};
-use sdc::disk::SystemDisk;
+use sdc::disk::{Disk, SystemDisk};
+use sdc::driver;
 use sdc::net::recipe::{Data, DataSet, Loss, Memory, Optimizer, Schedule};
 use sdc::net::{Init, LayerOp, Network, Parameter, ParameterInit, Path, Recipe, Role, Shape};
 use sdc::num::draw::{Stream, normal_pair};
@@ -17,6 +20,7 @@ use sdc::train::{
     StepReport, Trainer, Work, evaluate, initial, save, states,
 };
 
+use crate::disk::{Call, Fault, Faulty};
 use crate::hand;
 
 /// Softmax regression with momentum 0.9, in plain loops: an engine small enough to be right by inspection.
@@ -121,10 +125,15 @@ struct Seen {
     work: Vec<Work>,
     /// How often it is asked until it wants the run to stop.
     patience: Option<usize>,
+    /// The step after which it wants the run to stop.
+    last: Option<u64>,
 }
 
 impl Observer for Seen {
     fn asked(&mut self) -> Asked {
+        if self.last.is_some() && self.last == self.steps.last().map(|report| report.step) {
+            return Asked::Stop;
+        }
         match &mut self.patience {
             Some(0) => Asked::Stop,
             Some(n) => {
@@ -164,6 +173,14 @@ impl Setting {
         Setting { network: network(), data: load(&recipe.data, recipe.seed).expect("in the binary"), recipe }
     }
 
+    /// With the first images alone, 16 to a step.
+    fn small(mut self, train: usize, test: usize) -> Self {
+        self.data.train = self.data.train.first(train);
+        self.data.test = self.data.test.first(test);
+        self.recipe.batch = 16;
+        self
+    }
+
     fn job(&self) -> Job<'_> {
         Job {
             program: "train Regression { }\n",
@@ -180,6 +197,25 @@ impl Setting {
         let mut trainer = Trainer::new(self.job(), engine, &SystemDisk, Start::Drawn, steps).expect("few steps");
         trainer.run(&folder, &mut seen).expect("it trains");
         (seen, folder)
+    }
+
+    /// A run, or the rest of one, as far as the disk and who sees it let it go.
+    fn run(
+        &self,
+        engine: &mut dyn Engine,
+        disk: &dyn Disk,
+        start: Start<'_>,
+        seen: &mut Seen,
+        folder: &RunFolder,
+    ) -> Result<Ended, Failure> {
+        Trainer::new(self.job(), engine, disk, start, None).expect("few steps").run(folder, seen)
+    }
+
+    /// A run of its own on a disk.
+    fn run_on(&self, disk: &dyn Disk, home: &FilePath) -> (Result<Ended, Failure>, Seen, RunFolder) {
+        let (mut seen, folder) = (Seen::default(), RunFolder::named(&home.join("run")).expect("a new folder"));
+        let ended = self.run(&mut Regression::default(), disk, Start::Drawn, &mut seen, &folder);
+        (ended, seen, folder)
     }
 }
 
@@ -271,18 +307,135 @@ fn a_run_resumes_to_the_same_bits_at_any_step() {
     let moments = (0..=24).chain([30, 322, 323]).chain(324..349).chain([640, 646]).chain(647..672).chain([970]);
     for patience in moments {
         let folder = RunFolder::named(&home.path().join(patience.to_string())).expect("a new folder");
-        let mut engine = Regression::default();
-        let mut trainer = Trainer::new(setting.job(), &mut engine, &SystemDisk, Start::Drawn, None).expect("few steps");
         let mut seen = Seen { patience: Some(patience), ..Seen::default() };
-        assert_eq!(trainer.run(&folder, &mut seen).expect("it stops"), Ended::Stopped, "{patience}");
-        let found = newest(&folder, &setting.network);
-        let mut other = Regression::default();
+        let ended = setting.run(&mut Regression::default(), &SystemDisk, Start::Drawn, &mut seen, &folder);
+        assert_eq!(ended, Ok(Ended::Stopped), "{patience}");
+        let (found, mut rest) = (newest(&folder, &setting.network), Seen::default());
         let start = Start::Resumed(&found);
-        let mut trainer = Trainer::new(setting.job(), &mut other, &SystemDisk, start, None).expect("few steps");
-        let mut rest = Seen::default();
-        assert_eq!(trainer.run(&folder, &mut rest).expect("it trains"), Ended::Finished);
+        let ended = setting.run(&mut Regression::default(), &SystemDisk, start, &mut rest, &folder);
+        assert_eq!(ended, Ok(Ended::Finished));
         assert_eq!(seen.steps.len() + rest.steps.len(), whole.steps.len(), "no step is done twice");
         assert_eq!(left(&folder), wanted, "stopped when asked {patience} times");
+    }
+}
+
+/// The engine of the processor, with normalisation and a rule that draws: a run of three epochs of 21 steps, the last
+/// batch of each a partial one, the rate changed after the second. It is stopped after each of 60 steps, and goes from
+/// each stop to its end with another number of threads.
+#[test]
+fn a_run_on_the_processor_resumes_to_the_same_bits_with_other_threads() {
+    let network = hand::network(Shape::new(1, 8, 8), 4, 1, CLASSES);
+    let mut setting = Setting { network, ..Setting::new(3) }.small(330, 30);
+    setting.recipe.schedule = vec![Schedule::Steps { after: vec![2], factor: 0.1 }];
+    // An engine serves many runs: each sets every state.
+    let [mut first, mut second] = [2, 3].map(|threads| {
+        let graphs = driver::graphs(&setting.network, Some(&setting.recipe));
+        driver::compile(driver::plans(&graphs, setting.recipe.batch), threads)
+    });
+    let (disk, home) = (Faulty::healthy(), tempfile::tempdir().expect("a folder"));
+    let folder = |name: &str| RunFolder::named(&home.path().join(name)).expect("a new folder");
+    let whole = folder("whole");
+    let mut seen = Seen::default();
+    assert_eq!(setting.run(&mut first, &disk, Start::Drawn, &mut seen, &whole), Ok(Ended::Finished));
+    assert_eq!((seen.steps.len(), seen.epochs.len()), (63, 3));
+    let wanted = left(&whole);
+    let stopped = folder("stopped");
+    let mut found: Option<Checkpoint> = None;
+    for step in 1..=60 {
+        let start = found.as_ref().map_or(Start::Drawn, Start::Resumed);
+        let mut seen = Seen { last: Some(step), ..Seen::default() };
+        let ended = setting.run(&mut first, &disk, start, &mut seen, &stopped);
+        assert_eq!((ended, seen.steps.len()), (Ok(Ended::Stopped), 1), "step {step}");
+        let (here, rest) = (newest(&stopped, &setting.network), folder(&step.to_string()));
+        let ended = setting.run(&mut second, &disk, Start::Resumed(&here), &mut Seen::default(), &rest);
+        assert_eq!(ended, Ok(Ended::Finished), "step {step}");
+        assert!(left(&rest) == wanted, "stopped after step {step}");
+        found = Some(here);
+    }
+}
+
+/// A run of epochs of four steps, the last of which has a partial batch.
+fn short(epochs: usize) -> Setting {
+    Setting::new(epochs).small(50, 20)
+}
+
+/// How many system calls a short run has made when it starts, and when each of its epochs is saved.
+fn saves() -> [usize; 4] {
+    [0, 1, 2, 3].map(|epochs| {
+        let (disk, home) = (Faulty::healthy(), tempfile::tempdir().expect("a folder"));
+        let (ended, seen, _) = short(epochs).run_on(&disk, home.path());
+        assert_eq!((ended, seen.epochs.len()), (Ok(Ended::Finished), epochs));
+        disk.calls()
+    })
+}
+
+#[test]
+fn a_disk_that_fails_for_good_is_told_of_at_each_save_and_spoils_no_checkpoint() {
+    let (setting, saves) = (short(3), saves());
+    for calls in 0..saves[3] {
+        let home = tempfile::tempdir().expect("a folder");
+        let (ended, seen, folder) = setting.run_on(&Faulty::for_good(Fault::Full, calls), home.path());
+        let failure = ended.expect_err("the last save fails");
+        assert_eq!(failure.code, codes::CANNOT_WRITE, "call {calls}: {failure}");
+        let done = saves.iter().filter(|save| **save <= calls).count();
+        if done == 0 {
+            assert_eq!((seen.steps.len(), seen.unsaved.len()), (0, 0), "call {calls}: no step without a checkpoint");
+            continue;
+        }
+        // Those that were to come, and one more try at the end, whose failure is the run's.
+        assert_eq!((seen.steps.len(), seen.unsaved.len()), (12, 4 - done + 1), "call {calls}");
+        assert_eq!(seen.unsaved.last(), Some(&failure), "call {calls}");
+        let found = folder.checkpoints().newest(&setting.network).expect("one is whole");
+        let (step, old) = (found.checkpoint.record.progress.step, 4 * (done as u64 - 1));
+        assert!(found.passed_over.is_empty() && (step == old || step == old + 4), "call {calls}: {step}");
+    }
+}
+
+#[test]
+fn a_save_that_fails_once_is_told_of_once_and_the_run_ends_as_ever() {
+    let (setting, saves) = (short(3), saves());
+    let home = tempfile::tempdir().expect("a folder");
+    let (_, _, whole) = setting.run_on(&Faulty::healthy(), home.path());
+    for calls in 0..saves[3] {
+        let (disk, home) = (Faulty::new(Fault::Error, calls), tempfile::tempdir().expect("a folder"));
+        let (ended, seen, folder) = setting.run_on(&disk, home.path());
+        // A file whose flush fails is written anew within the save.
+        let told = usize::from(disk.met() != Some(Call::Flush));
+        if calls < saves[0] && told == 1 {
+            assert_eq!(ended.expect_err("a run begins with a save").code, codes::CANNOT_WRITE, "call {calls}");
+            assert_eq!((seen.steps.len(), seen.unsaved.len()), (0, 0), "call {calls}");
+            continue;
+        }
+        assert_eq!((ended, seen.unsaved.len()), (Ok(Ended::Finished), told), "call {calls}");
+        assert!(left(&folder) == left(&whole), "call {calls}");
+    }
+}
+
+#[test]
+fn a_run_that_dies_in_any_system_call_resumes_to_the_same_bits() {
+    let (setting, saves) = (short(3), saves());
+    let home = tempfile::tempdir().expect("a folder");
+    let (_, _, whole) = setting.run_on(&Faulty::healthy(), home.path());
+    for fault in [Fault::Kill, Fault::LostNames] {
+        for calls in saves[0]..saves[3] {
+            let case = format!("{fault:?} at call {calls}");
+            let home = tempfile::tempdir().expect("a folder");
+            let (_, _, folder) = setting.run_on(&Faulty::new(fault, calls), home.path());
+            let mut checkpoints = folder.checkpoints();
+            let found = checkpoints.newest(&setting.network).expect(&case);
+            assert!(found.passed_over.is_empty(), "{case}");
+            // The metrics are written first.
+            let epochs = found.checkpoint.record.progress.metrics.0.len();
+            let rows = folder.read_metrics().expect(&case).0.len();
+            assert!(rows == epochs || rows == epochs + 1, "{case}: {rows} rows");
+            if checkpoints.best().exists() {
+                Checkpoint::read(&checkpoints.best(), &setting.network).expect(&case);
+            }
+            let (mut engine, start) = (Regression::default(), Start::Resumed(&found.checkpoint));
+            let ended = setting.run(&mut engine, &Faulty::healthy(), start, &mut Seen::default(), &folder);
+            assert_eq!(ended, Ok(Ended::Finished), "{case}");
+            assert!(left(&folder) == left(&whole), "{case}");
+        }
     }
 }
 
@@ -488,6 +641,25 @@ fn runs_are_numbered_and_never_share_a_folder() {
     let taken = RunFolder::named(&runs.join("Net-1")).expect_err("it is there");
     assert_eq!(taken.code, codes::CANNOT_WRITE);
     RunFolder::named(&home.path().join("a/b/c")).expect("folders around it are made");
+}
+
+#[test]
+fn runs_that_start_at_once_get_a_folder_each() {
+    const RUNS: usize = 8;
+    let home = tempfile::tempdir().expect("a folder");
+    for round in 0..20 {
+        let (runs, gate) = (home.path().join(round.to_string()), Barrier::new(RUNS));
+        let start = || {
+            gate.wait();
+            RunFolder::numbered_in(&runs, "Net").expect("a new folder").path().to_owned()
+        };
+        let made: BTreeSet<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..RUNS).map(|_| scope.spawn(start)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it gets one")).collect()
+        });
+        let wanted: BTreeSet<_> = (1..=RUNS).map(|number| runs.join(format!("Net-{number}"))).collect();
+        assert_eq!(made, wanted);
+    }
 }
 
 fn weight(path: &str, dims: Vec<usize>, init: Init) -> Parameter {

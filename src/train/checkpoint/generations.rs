@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{Checkpoint, Record, save};
 use crate::device::Engine;
 use crate::diag::{Failure, codes};
-use crate::disk::{Disk, PARTIAL};
+use crate::disk::{Disk, PARTIAL, folders};
 use crate::net::Network;
 
 /// How many of the newest checkpoints are kept.
@@ -101,7 +101,7 @@ impl Checkpoints {
         network: &Network,
         record: &Record,
     ) -> Result<(), Failure> {
-        fs::create_dir_all(&self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
+        folders(disk, &self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
         let step = record.progress.step;
         let path = self.after(step);
         self.whole.remove(&step);
@@ -122,7 +122,7 @@ impl Checkpoints {
         network: &Network,
         record: &Record,
     ) -> Result<(), Failure> {
-        fs::create_dir_all(&self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
+        folders(disk, &self.folder).map_err(|e| Failure::unwritten(&self.folder, &e))?;
         save(disk, &self.best(), engine, network, record)
     }
 
