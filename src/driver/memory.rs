@@ -5,8 +5,8 @@ use crate::device::{Machine, Ready};
 use crate::diag::{Failure, codes};
 use crate::net::{Network, Recipe};
 
-/// Plans for the recipe's batches, ready for a machine; refused where they need more than it has room for, with the ways
-/// out: the low footprint, where with it they fit, and the largest batch that does.
+/// Plans for the recipe's batches, ready for a machine; refused where they need more than `room`, in bytes, where that is
+/// known, with the ways out: the low footprint, where with it they fit, and the largest batch that does.
 ///
 /// # Errors
 /// Where they do not fit.
@@ -15,11 +15,12 @@ pub fn ready(
     graphs: &Graphs,
     made: Plans,
     machine: &Machine,
+    room: Option<u64>,
 ) -> Result<Ready, Failure> {
     let batch = recipe.batch;
     let ready = |plans: Plans| machine.ready(plans.train, plans.test);
     let made = ready(made);
-    let (needed, Some(room)) = (made.bytes(), machine.room()) else { return Ok(made) };
+    let (needed, Some(room)) = (made.bytes(), room) else { return Ok(made) };
     if needed <= room {
         return Ok(made);
     }

@@ -1,7 +1,8 @@
 //! Which nodes are stored.
 //!
 //! An element-wise value that L buffers make up and that c kernels read costs c L reads where each reader computes it
-//! again, and L reads, one write and c reads where it is kept. Draws that differ from element to element are made once.
+//! again, and L reads, one write and c reads where it is kept. Draws that differ from element to element are made once, and
+//! so is what takes many operations: kernels that each compute all of a long chain would grow with its square.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,9 @@ use super::persistent::feature;
 use crate::graph::op::{Op, Output};
 use crate::graph::{Graph, NodeId};
 use crate::net::{Activation, Level};
+
+/// Operations from which on a value with several readers is kept, however little memory its making reads.
+const LONG: usize = 32;
 
 /// How a node becomes part of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,11 @@ pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
     worth_storing(graph, &order, &forced, &readers(graph, &order, &guess))
 }
 
+/// Every node that has a value of its own.
+pub(super) fn all(graph: &Graph) -> BTreeSet<NodeId> {
+    graph.nodes().into_iter().filter(|id| kind(&graph.node(*id).op) != Kind::Output).collect()
+}
+
 fn worth_storing(
     graph: &Graph,
     order: &[NodeId],
@@ -103,14 +112,19 @@ fn worth_storing(
     let mut drawn: BTreeSet<NodeId> = BTreeSet::new();
     // What each value that is computed in place reads: the stored values behind it.
     let mut leaves: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+    // And the values in place that it is made of.
+    let mut made_of: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for &id in order {
         let kind = kind(&graph.node(id).op);
         let in_place = matches!(kind, Kind::Pointwise | Kind::Gather);
-        let mut own = BTreeSet::new();
+        let (mut own, mut chain) = (BTreeSet::new(), BTreeSet::from([id]));
         if in_place {
             for input in operands(graph, id).into_iter().filter(|i| feature(graph, *i).is_some()) {
                 match leaves.get(&input) {
-                    Some(behind) => own.extend(behind.iter().copied()),
+                    Some(behind) => {
+                        own.extend(behind.iter().copied());
+                        chain.extend(made_of.get(&input).into_iter().flatten().copied());
+                    }
                     None => {
                         own.insert(input);
                     }
@@ -123,6 +137,7 @@ fn worth_storing(
         // The one reader at the same point is kept in its place.
         let passed_on = draws && only_reader_is_pointwise(graph, id);
         let dear = (draws && !passed_on) || windowed(&graph.node(id).op);
+        let dear = dear || chain.len() > LONG;
         let keep =
             !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
         if draws {
@@ -130,6 +145,7 @@ fn worth_storing(
         }
         if !keep {
             leaves.insert(id, own);
+            made_of.insert(id, chain);
         } else if kind != Kind::Output {
             stored.insert(id);
         }

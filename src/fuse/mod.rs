@@ -30,12 +30,21 @@ use std::collections::BTreeMap;
 use crate::graph::Graph;
 use crate::kernel::Plan;
 
+/// What a plan may do for the sake of speed, none of which changes what it means.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Kernels that only serve branches behind a closed gate do not run.
+    skips: bool,
+    /// Values are computed where they are read, and kernels joined.
+    fuses: bool,
+}
+
 /// The plan of a graph for at most `batch` images, over what `persistent` lays out.
 ///
 /// # Panics
 /// Where the graph does not [verify](Graph::verify), or reads a parameter that `persistent` lacks.
 pub fn plan(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
-    planned(graph, need::needs(graph), persistent, batch)
+    planned(graph, Ways { skips: true, fuses: true }, persistent, batch)
 }
 
 /// As [`plan`], but every kernel runs in every step: what a plan that passes over closed branches is measured against.
@@ -43,12 +52,21 @@ pub fn plan(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
 /// # Panics
 /// As [`plan`].
 pub fn plan_in_full(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
-    planned(graph, BTreeMap::new(), persistent, batch)
+    planned(graph, Ways { skips: false, fuses: true }, persistent, batch)
 }
 
-fn planned(graph: &Graph, needs: schedule::Needs, persistent: &Persistent, batch: usize) -> Plan {
-    let stored = decide::stored(graph);
-    let plan = schedule::schedule(graph, &stored, needs, persistent, batch);
+/// As [`plan_in_full`], but every value lies in memory and has a kernel of its own: what fused plans are measured against.
+///
+/// # Panics
+/// As [`plan`].
+pub fn plan_apart(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan {
+    planned(graph, Ways { skips: false, fuses: false }, persistent, batch)
+}
+
+fn planned(graph: &Graph, ways: Ways, persistent: &Persistent, batch: usize) -> Plan {
+    let stored = if ways.fuses { decide::stored(graph) } else { decide::all(graph) };
+    let needs = if ways.skips { need::needs(graph) } else { BTreeMap::new() };
+    let plan = schedule::schedule(graph, &stored, needs, ways.fuses, persistent, batch);
     debug_assert_eq!(plan.verify(), Ok(()));
     plan
 }

@@ -86,7 +86,7 @@ impl Schedule<'_> {
         let need = self.need(id);
         let alone = self.built(name, MapBuilder::new("", domain), BTreeMap::new(), &[], &build);
         let map = alone.map.clone().finish();
-        let host = self.host(&map, &need, self.earliest(id));
+        let host = if self.fuses { self.host(&map, &need, self.earliest(id)) } else { None };
         let number = host.unwrap_or(self.kernels.len());
         let piece = match host {
             None => alone,

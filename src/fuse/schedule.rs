@@ -22,6 +22,7 @@ pub(super) fn schedule(
     graph: &Graph,
     stored: &BTreeSet<NodeId>,
     needs: Needs,
+    fuses: bool,
     persistent: &Persistent,
     batch: usize,
 ) -> Plan {
@@ -31,6 +32,7 @@ pub(super) fn schedule(
         graph,
         names,
         needs,
+        fuses,
         persistent,
         plan,
         buffers: BTreeMap::new(),
@@ -67,6 +69,8 @@ pub(super) struct Schedule<'a> {
     pub(super) graph: &'a Graph,
     pub(super) names: BTreeMap<NodeId, String>,
     needs: Needs,
+    /// Whether pieces join kernels.
+    pub(super) fuses: bool,
     pub(super) persistent: &'a Persistent,
     pub(super) plan: Plan,
     /// The buffers of stored nodes.

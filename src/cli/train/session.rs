@@ -61,7 +61,7 @@ pub fn train(args: &Args, program: &Program, source: &Source<'_>, signals: &Sign
     let graphs = driver::graphs_within(network, Some(recipe), (*memory).into());
     let plans = driver::plans(&graphs, recipe.batch);
     let gates = Gates::of(plans.train.as_ref(), recipe.seed);
-    let ready = driver::ready((network, recipe, (*memory).into()), &graphs, plans, &machine)?;
+    let ready = driver::ready((network, recipe, (*memory).into()), &graphs, plans, &machine, machine.room())?;
     drop(graphs);
     let mut engine = machine.engine(ready)?;
     let start = match (&found, source) {

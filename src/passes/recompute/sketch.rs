@@ -11,6 +11,10 @@ use crate::graph::op::{Op, Type};
 use crate::graph::{Graph, NodeId, Phase};
 use crate::net::{Activation, Level};
 
+/// Readers that are enough for a value to be kept in any case, and operations from which on two are.
+const MANY: usize = 16;
+const LONG: usize = 32;
+
 /// How a value comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -94,7 +98,7 @@ impl Sketch {
         let mut forced = vec![false; self.len()];
         for (i, value) in self.values.iter().enumerate().rev() {
             let in_place = value.form.in_place() && !self.stored.get(i).copied().unwrap_or(false);
-            let passed_on = if in_place { usize::max(readers[i], 1) } else { 1 };
+            let passed_on = if in_place { readers[i].clamp(1, MANY) } else { 1 };
             for &input in &value.inputs {
                 readers[input] += passed_on;
                 forced[input] |= matches!(value.form, Form::Moved | Form::Window);
@@ -102,12 +106,20 @@ impl Sketch {
         }
         self.stored = vec![false; self.len()];
         self.leaves = vec![vec![]; self.len()];
+        let mut chains: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.len()];
         for (i, value) in self.values.iter().enumerate().filter(|(_, value)| value.size > 0) {
             let own = self.read(i);
             let (loads, readers) = (own.len(), readers[i]);
-            let worth = readers > 1 && (value.draws || readers * loads > loads + 1 + readers);
+            let behind = value.inputs.iter().flat_map(|input| chains[*input].iter().copied());
+            let chain: BTreeSet<usize> = behind.chain([i]).collect();
+            let dear = value.draws || chain.len() > LONG;
+            let worth = readers > 1 && (dear || readers * loads > loads + 1 + readers);
             self.stored[i] = !value.form.in_place() || forced[i] || worth;
-            self.leaves[i] = if self.stored[i] { vec![i] } else { own };
+            if self.stored[i] {
+                self.leaves[i] = vec![i];
+            } else {
+                (self.leaves[i], chains[i]) = (own, chain);
+            }
         }
     }
 
@@ -122,9 +134,14 @@ impl Sketch {
 
     /// Floats an image that are drawn where a value is computed, with what is computed in place for it.
     pub(super) fn drawn(&self, value: usize) -> u64 {
-        let own = if self.values[value].draws { self.values[value].size } else { 0 };
-        let in_place = self.values[value].inputs.iter().filter(|input| !self.stored[**input]);
-        own + in_place.map(|input| self.drawn(*input)).sum::<u64>()
+        let (mut open, mut met, mut drawn) = (vec![value], BTreeSet::from([value]), 0);
+        while let Some(value) = open.pop() {
+            drawn += if self.values[value].draws { self.values[value].size } else { 0 };
+            let in_place = self.values[value].inputs.iter().copied().filter(|input| !self.stored[*input]);
+            // A value on which several rest is computed once.
+            open.extend(in_place.filter(|input| met.insert(*input)));
+        }
+        drawn
     }
 
     /// The order in which nodes run, clones counted behind all others: as the graph has it.

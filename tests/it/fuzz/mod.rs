@@ -4,6 +4,7 @@
 //! A file is a kind of input; each test is one target. Rounds are counted, not timed, so that a run repeats.
 
 mod files;
+mod numbers;
 mod programs;
 mod texts;
 
@@ -63,7 +64,7 @@ fn stored() -> Vec<String> {
 }
 
 /// Judges what was said of a program: every place lies in its text, every mistake has a way out, all can be shown.
-fn said_well(outcome: &Outcome) -> Result<(), String> {
+pub fn said_well(outcome: &Outcome) -> Result<(), String> {
     for problem in outcome.problems.sorted() {
         let fix = problem.fix.iter().map(|f| f.span);
         for span in problem.labels.iter().map(|l| l.span).chain(fix) {
@@ -79,15 +80,20 @@ fn said_well(outcome: &Outcome) -> Result<(), String> {
     Ok(())
 }
 
+/// What `work` makes, and how much of a processor's time that takes.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let before = processor_time(start);
+    let made = work();
+    (made, processor_time(start).saturating_sub(before))
+}
+
 /// Judges many inputs on a small stack; the first that breaks a promise ends it, with its text.
 fn judge_all(count: usize, mut next: impl FnMut() -> String + Send, judge: impl Fn(&str) -> Result<(), String> + Send) {
     on_small_stack(move || {
         for n in 0..count {
             let input = next();
-            let start = Instant::now();
-            let before = processor_time(start);
-            let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge(&input)));
-            let time = processor_time(start).saturating_sub(before);
+            let (judged, time) = timed(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge(&input))));
             match judged {
                 Err(_) => panic!("input {n} makes it panic:\n{input}"),
                 Ok(Err(fault)) => panic!("input {n}: {fault}\n{input}"),

@@ -14,7 +14,7 @@ use crate::program::{build_with, check};
 /// How deep braces of a generated text nest.
 const DEPTH: usize = 4;
 
-struct Writer {
+pub struct Writer {
     choices: Choices,
     text: String,
     depth: usize,
@@ -22,6 +22,10 @@ struct Writer {
 }
 
 impl Writer {
+    pub fn new(choices: Choices) -> Self {
+        Writer { choices, text: String::new(), depth: 0, stages: 0 }
+    }
+
     fn number(&mut self) -> String {
         match self.choices.below(40) {
             0 => (*self.choices.one(&["0", "-1", "1_000_000", "9223372036854775807", "40_000"])).to_owned(),
@@ -52,10 +56,18 @@ impl Writer {
 
     /// Braces with statements in them.
     fn braces(&mut self, open: &str) {
+        self.braces_with(open, "");
+    }
+
+    /// The same, with `ending` as the last line where it has a text.
+    fn braces_with(&mut self, open: &str, ending: &str) {
         self.line(&format!("{open} {{"));
         self.depth += 1;
         for _ in 0..self.choices.below(4) {
             self.statement();
+        }
+        if !ending.is_empty() {
+            self.line(ending);
         }
         self.depth -= 1;
         self.line("}");
@@ -141,7 +153,17 @@ impl Writer {
         }
     }
 
-    fn program(mut self) -> (String, Choices) {
+    /// A program, and the choices that are left.
+    fn program(self) -> (String, Choices) {
+        self.ended("")
+    }
+
+    /// The same of a network with classes.
+    pub fn classifier(self) -> (String, Choices) {
+        self.ended("global_avg_pool; linear(4)")
+    }
+
+    fn ended(mut self, ending: &str) -> (String, Choices) {
         let _ = writeln!(self.text, "use std.regularizers.{{dropout, shakedrop, linear_decay}}\n\nconst k = 3\n");
         let (p, level, other) = (self.real(), self.level(), self.level());
         let (forward, backward) = (self.factor(3), self.factor(3));
@@ -153,7 +175,7 @@ impl Writer {
         self.braces("block b(width: int, stride: int = 1)");
         let (h, w) = (self.number(), self.choices.one(&["7", "8", "32"]));
         let _ = writeln!(self.text, "model M {{\n    input image[3, {}, {w}]", h.replace("in.channels", "5"));
-        self.braces("net");
+        self.braces_with("net", ending);
         for _ in 0..self.choices.below(3) {
             let place = match self.choices.below(4) {
                 0 => "place shakedrop(p: linear_decay(l, L), level: pixel) on residuals".to_owned(),
@@ -190,9 +212,7 @@ fn builds(text: &str) -> Result<bool, String> {
 fn any_layers_in_any_order_are_built_or_refused() {
     let mut choices = Some(Choices::of("fuzz.elaborate"));
     let next = move || {
-        let writer =
-            Writer { choices: choices.take().expect("put back below"), text: String::new(), depth: 0, stages: 0 };
-        let (text, left) = writer.program();
+        let (text, left) = Writer::new(choices.take().expect("put back below")).program();
         choices = Some(left);
         text
     };
@@ -227,9 +247,7 @@ fn scattered(text: &str, choices: &mut Choices) -> String {
 fn layout_keeps_what_a_thousand_programs_say() {
     let mut choices = Some(Choices::of("fuzz.fmt"));
     let next = move || {
-        let writer =
-            Writer { choices: choices.take().expect("put back below"), text: String::new(), depth: 0, stages: 0 };
-        let (text, mut left) = writer.program();
+        let (text, mut left) = Writer::new(choices.take().expect("put back below")).program();
         let text = if left.once_in(4) { text } else { scattered(&text, &mut left) };
         choices = Some(left);
         text
@@ -264,7 +282,7 @@ fn any_value_may_be_set() {
     ];
     let mut choices = Choices::of("fuzz.set");
     let next = move || {
-        let mut writer = Writer { choices: Choices::of(""), text: String::new(), depth: 0, stages: 0 };
+        let mut writer = Writer::new(Choices::of(""));
         std::mem::swap(&mut writer.choices, &mut choices);
         let value = match writer.choices.below(5) {
             0 => writer.number(),
