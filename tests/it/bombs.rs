@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use sdc::diag::MAX_SHOWN;
 use sdc::source::NoFiles;
 
+use crate::fuzz::said_well;
 use crate::program::check;
 use crate::support::on_small_stack;
 
@@ -13,13 +15,19 @@ use crate::support::on_small_stack;
 /// assertions are on. What is not refused by a rule takes minutes.
 const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 200 });
 
-/// The codes that a program is refused with.
+/// The codes that a program is refused with, after it is seen that each has a way out, and is shown with its line.
 fn codes(text: String) -> Vec<&'static str> {
     let begin: String = text.lines().next_back().unwrap_or_default().chars().take(60).collect();
-    let (codes, time) = on_small_stack(|| check(&text, &NoFiles).codes());
+    let (outcome, time) = on_small_stack(|| check(&text, &NoFiles));
     println!("{time:>12.1?} {begin}");
     assert!(time < AT_ONCE, "{time:?} for {begin}");
-    codes
+    said_well(&outcome).expect("every mistake has a place and a way out");
+    let shown = outcome.rendered();
+    for problem in outcome.problems.sorted().into_iter().take(MAX_SHOWN) {
+        let line = format!("program.sd:{}:", outcome.sources.line_column(problem.span()).0);
+        assert!(shown.contains(&line), "{line} of {problem:?} in\n{shown}");
+    }
+    outcome.codes()
 }
 
 fn in_model(net: &str) -> String {

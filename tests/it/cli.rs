@@ -1,6 +1,7 @@
 //! The program itself: exit codes, streams, colours.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn sdc(args: &[&str], input: &str) -> Output {
@@ -133,4 +134,112 @@ fn json_is_one_object_a_line() {
 fn a_broken_item_leaves_the_others_in_the_tree() {
     let out = sdc(&["dump", "ast", "-"], "const a = 1\nblock b { residual {\nconst c = 2\nfn d = 3\n");
     assert_eq!(text(&out.stdout), "const a = 1\nfn d\n  = 3\n");
+}
+
+/// A program whose data is in a folder of images.
+const OF_IMAGES: &str = "\
+model M {
+    input image[3, 8, 8]
+    net { conv3x3(4); bn; relu; global_avg_pool; linear(2) }
+}
+
+train M {
+    loss cross_entropy
+    optimizer sgd { lr: 0.1 }
+    epochs 1
+    batch 4
+
+    data folder(\"pictures\")
+}
+";
+
+#[test]
+fn every_mistake_is_told_before_data_is_opened() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let pictures = folder.path().join("no_pictures").display().to_string();
+    let out = folder.path().join("run").display().to_string();
+    let train = |program: &str, set: &str| {
+        let program = program.replace("pictures", &pictures);
+        let done = sdc(&["train", "-", "--steps", "0", "--out", &out, "--set", set], &program);
+        assert_eq!(done.status.code(), Some(1), "{program}");
+        text(&done.stderr).to_owned()
+    };
+    let told = train(OF_IMAGES, "train.seed=1");
+    assert!(told.starts_with("SD0903") && told.contains("no_pictures"), "without a mistake: {told}");
+    for (from, to, code) in [
+        ("bn; relu", "bn(; relu", "SD0101"),
+        ("conv3x3", "cnov3x3", "SD0201"),
+        ("linear(2)", "linear(2, 2, 2, 2)", "SD0204"),
+        ("conv3x3(4)", "max_pool(9)", "SD0303"),
+        ("loss cross_entropy", "loss cross_entropie", "SD0501"),
+        ("lr: 0.1", "lr: \"fast\"", "SD0203"),
+        ("epochs 1", "epochs 0", "SD0210"),
+        ("batch 4\n", "batch 400_000_000\n", "SD0306"),
+    ] {
+        let told = train(&OF_IMAGES.replacen(from, to, 1), "train.seed=1");
+        assert!(told.contains(code), "{to}: {told}");
+        assert!(!told.contains("SD0903") && !told.contains("no_pictures"), "{to}: {told}");
+    }
+    let told = train(OF_IMAGES, "train.sede=1");
+    assert!(told.contains("SD0501") && !told.contains("SD0903") && !told.contains("no_pictures"), "{told}");
+    assert!(!Path::new(&out).exists(), "no run is begun");
+}
+
+/// What a file announces is judged before memory is asked for it: where a program gets none, it ends by a signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_announce_too_much_are_refused_in_little_memory() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let at = |name: &str| folder.path().join(name);
+    let image = |name: &str| std::fs::read(format!("tests/golden/images/{name}.jpg")).expect("it is there");
+    let limited = |args: &[&str]| {
+        // In units of 1,024 bytes: less than eight bytes for each block of the image. One heap serves all threads, since
+        // each heap is a share of the address space.
+        let script = "ulimit -v 500000; exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_sdc")]).args(args);
+        command.current_dir(folder.path()).env("MALLOC_ARENA_MAX", "1").output().expect("there is a shell")
+    };
+    std::fs::write(at("of_images.sd"), OF_IMAGES).expect("writable");
+    for class in ["train/a", "train/b", "test/a", "test/b"] {
+        let class = at("pictures").join(class);
+        std::fs::create_dir_all(&class).expect("writable");
+        std::fs::write(class.join("0.jpg"), image("grey")).expect("writable");
+    }
+    let made = limited(&["train", "of_images.sd", "--steps", "0", "--quiet", "--out", "run"]);
+    assert_eq!(made.status.code(), Some(0), "the limit is enough for small files: {}", text(&made.stderr));
+
+    // The size of a JPEG stands behind the mark of its frame, that of a PNG in its first part.
+    let mut files = Vec::new();
+    for name in ["baseline", "progressive"] {
+        let mut jpeg = image(name);
+        let frame = jpeg.windows(2).position(|two| matches!(two, [0xff, 0xc0 | 0xc2])).expect("a frame");
+        jpeg[frame + 5..frame + 9].fill(0xff);
+        files.push((format!("{name}.jpg"), jpeg));
+    }
+    let mut png = Vec::new();
+    let writer = png::Encoder::new(&mut png, 1, 1).write_header();
+    writer.and_then(|mut writer| writer.write_image_data(&[0])).expect("memory takes it");
+    png[16..24].copy_from_slice(&[0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
+    let mut sum = flate2::Crc::new();
+    sum.update(&png[12..29]);
+    png[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+    files.push(("large.png".to_owned(), png));
+
+    let refused = |args: &[&str], code: &str, name: &str| {
+        let out = limited(args);
+        let told = String::from_utf8_lossy(&out.stderr);
+        let fits = told.starts_with(code) && told.contains(name);
+        assert!(out.status.code() == Some(1) && fits, "sdc {}: {:?}: {told}", args.join(" "), out.status);
+    };
+    for (name, bytes) in &files {
+        let path = at("pictures/train/b").join(name);
+        std::fs::write(&path, bytes).expect("writable");
+        let shown = path.display().to_string();
+        refused(&["predict", "run", shown.as_str(), "--threads", "1"], "SD0903", name);
+        refused(&["train", "of_images.sd", "--steps", "0", "--quiet", "--out", "other"], "SD0903", name);
+        std::fs::remove_file(&path).expect("it was just written");
+    }
+    std::fs::write(at("large.safetensors"), [&(1_u64 << 60).to_le_bytes()[..], b"{}"].concat()).expect("writable");
+    refused(&["import", "large.safetensors", "of_images.sd", "--out", "other"], "SD0909", "large.safetensors");
 }

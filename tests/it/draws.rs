@@ -4,7 +4,8 @@
 //! A threshold on a statistic is where an ideal generator goes beyond it once in 10^9 seeds; seeds are fixed, so a test
 //! either always passes or never.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use sdc::device::Engine as _;
 use sdc::driver;
@@ -103,6 +104,32 @@ impl Interval {
     }
 }
 
+/// The streams of what may be done to an image, which takes at most four words of them; where it is done again, `[1]` stands
+/// behind the name, and where it is tried several times, `.try[k]` behind that.
+const STEPS: [&str; 7] = [
+    "data.centre_crop",
+    "data.color_jitter",
+    "data.cutout",
+    "data.hflip",
+    "data.pad_crop",
+    "data.random_erasing",
+    "data.random_resized_crop",
+];
+
+/// The other streams of the data, and how many words of them an image and a batch take.
+const OTHERS: [(&str, [u64; 2]); 10] = [
+    ("data.batch_augment", [0, 1]),
+    ("data.cutmix.box", [0, 4]),
+    ("data.cutmix.lambda", [0, 4 * 256]),
+    ("data.cutmix.pair", [1, 0]),
+    ("data.mixup.lambda", [0, 4 * 256]),
+    ("data.mixup.pair", [1, 0]),
+    ("data.shuffle", [1, 0]),
+    ("data.synthetic.noise", [3 * 32 * 32, 0]),
+    ("data.synthetic.pattern", [3 * 32 * 32, 0]),
+    ("data.validation", [1, 0]),
+];
+
 /// Every interval of a run with batches of `batch` images of a data set of so many.
 fn intervals(network: &Network, batch: usize, images: u64) -> Vec<Interval> {
     let mut all = Vec::new();
@@ -117,11 +144,44 @@ fn intervals(network: &Network, batch: usize, images: u64) -> Vec<Interval> {
         let path = parameter.path.as_str();
         all.push(Interval::up_to(parameter.elements() - 1, Stream::of_path(path), path.to_owned()));
     }
-    let augmented = ["data.pad_crop", "data.hflip", "data.pad_crop[1]", "data.hflip[1]"];
-    for name in augmented.into_iter().chain(["data.shuffle", "data.synthetic.pattern", "data.synthetic.noise"]) {
-        all.push(Interval::up_to(images - 1, Stream::of_path(name), name.to_owned()));
+    let mut taken = |name: String, words: u64| all.push(Interval::up_to(words - 1, Stream::of_path(&name), name));
+    for step in STEPS {
+        for name in [step.to_owned(), format!("{step}[1]")] {
+            (0..10).for_each(|k| taken(format!("{name}.try[{k}]"), 4 * images));
+            taken(name, 4 * images);
+        }
+    }
+    for (name, [an_image, a_batch]) in OTHERS {
+        taken(name.to_owned(), an_image * images + a_batch * images.div_ceil(batch as u64));
     }
     all
+}
+
+/// Every stream that the source texts of `data` name.
+fn named_in_data() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/data")];
+    while let Some(folder) = open.pop() {
+        for entry in folder.read_dir().expect("the folder is readable") {
+            let path = entry.expect("the entry is readable").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("the file is readable");
+                let [streams, of_data] = ["of_path(\"", "of_path(\"data."].map(|open| text.matches(open).count());
+                assert_eq!(streams, of_data, "{} has a stream whose name does not say `data`", path.display());
+                let named = text.split("\"data.").skip(1).filter_map(|rest| rest.split('"').next());
+                names.extend(named.map(|name| format!("data.{name}")));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_stream_of_the_data_is_compared() {
+    let compared = STEPS.into_iter().chain(OTHERS.map(|(name, _)| name));
+    assert_eq!(named_in_data(), compared.map(str::to_owned).collect::<BTreeSet<_>>());
 }
 
 /// Every draw of a plan, by its stream.

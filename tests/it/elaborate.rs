@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sdc::net::recipe::{Augment, DataSet, Exempt, Fill, Schedule, UpdateRule};
 use sdc::net::rule::Distribution;
 use sdc::net::{Factor, Level, Network, Recipe};
+use sdc::source::DiskLoader;
 
-use crate::program::{Files, build, build_with, parameters};
+use crate::program::{Files, build, build_with, check, parameters};
 
 /// The model in braces, with what stands before it.
 fn model(before: &str, body: &str) -> Network {
@@ -356,6 +357,56 @@ fn files_beside_the_program_are_used() {
     let text = "use \"blocks/stem.sd\".{stem}\nmodel M { input image[3, 8, 8]; net { stem } }";
     let network = build_with(text, &files, None, &[]).network();
     assert!(weights(&network).contains("stem[0].head[0].conv[0].weight"));
+}
+
+#[cfg(unix)]
+#[test]
+fn files_outside_the_folder_of_the_program_are_never_used() {
+    use std::os::unix::fs::symlink;
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(home.path().join("program/sub")).expect("writable");
+    let stem = "block stem { conv3x3(4) }\n";
+    let climbing = "use \"../../outside.sd\".{stem}\nblock own { conv3x3(4) }\n";
+    for (name, text) in [
+        ("outside.sd", stem),
+        ("program/inside.sd", stem),
+        ("program/sub/inside.sd", stem),
+        ("program/sub/climbing.sd", climbing),
+    ] {
+        std::fs::write(home.path().join(name), text).expect("writable");
+    }
+    for (link, to) in [
+        ("program/link_inside.sd", "inside.sd"),
+        ("program/link_outside.sd", "../outside.sd"),
+        ("program/up", ".."),
+        ("seen_through_a_link", "program"),
+    ] {
+        symlink(to, home.path().join(link)).expect("a link can be made");
+    }
+    let absolute = home.path().join("outside.sd").display().to_string();
+    for folder in ["program", "seen_through_a_link"] {
+        let files = DiskLoader::new(home.path().join(folder));
+        let using = |path: &str, name: &str| {
+            check(&format!("use \"{path}\".{{{name}}}\nmodel M {{ input image[3, 8, 8]; net {{ bn }} }}"), &files)
+        };
+        for path in ["inside.sd", "./inside.sd", "sub/inside.sd", "link_inside.sd"] {
+            let outcome = using(path, "stem");
+            assert!(outcome.problems.is_empty(), "{path}:\n{}", outcome.rendered());
+        }
+        for (path, name) in [
+            ("../outside.sd", "stem"),
+            ("sub/../../outside.sd", "stem"),
+            ("link_outside.sd", "stem"),
+            ("up/outside.sd", "stem"),
+            ("sub/climbing.sd", "own"),
+            (absolute.as_str(), "stem"),
+        ] {
+            let outcome = using(path, name);
+            let told: Vec<_> = outcome.problems.sorted().into_iter().map(|p| p.message.as_str()).collect();
+            let fits = matches!(told[..], [told] if told.ends_with("leaves the program's own folder"));
+            assert!(fits, "{path}:\n{}", outcome.rendered());
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
 use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
+use sdc::diag;
+use sdc::driver::{self, Input, Session};
+use sdc::source::SourceId;
 use serde_json::{Value, json};
 
 use crate::fuzz::Choices;
@@ -45,6 +48,8 @@ struct Client {
     version: i32,
     text: String,
     told: BTreeMap<String, Value>,
+    /// How often the server has told what is wrong with the text.
+    checks: i32,
 }
 
 impl Client {
@@ -67,6 +72,7 @@ impl Client {
             version: 0,
             text: text.to_owned(),
             told: BTreeMap::new(),
+            checks: 0,
         };
         let answer = client.ask("initialize", editor);
         assert!(answer["capabilities"]["hoverProvider"].as_bool().expect("it is told"), "{answer}");
@@ -91,6 +97,7 @@ impl Client {
                 Message::Response(response) if response.id == id => return response,
                 Message::Notification(note) => {
                     let uri = note.params["uri"].as_str().expect("an address").to_owned();
+                    self.checks += i32::from(uri == URI);
                     self.told.insert(uri, note.params["diagnostics"].clone());
                 }
                 other => panic!("{other:?}"),
@@ -508,6 +515,25 @@ fn a_panic_costs_one_request() {
     client.close();
 }
 
+/// What the server told last of the text is what `sdc check` says of it.
+fn assert_told_as_checked(client: &mut Client) {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let path = folder.path().join("pyramid.sd");
+    std::fs::write(&path, &client.text).expect("writable");
+    let mut session = Session::default();
+    driver::check(&mut session, &Input::File(path));
+    let problems: Vec<_> = session.problems.sorted().into_iter().take(diag::MAX_SHOWN).collect();
+    let told = client.diagnostics();
+    assert_eq!(told.len(), problems.len(), "{told:?}, and not {problems:?}, of\n{}", client.text);
+    for (told, problem) in told.iter().zip(problems) {
+        let own = problem.labels.iter().map(|label| label.span).find(|span| span.source == SourceId(0));
+        let place = position(&client.text, own.map_or(0, |span| span.range().start));
+        let says = told["message"].as_str().is_some_and(|message| message.contains(&problem.message));
+        let fits = told["code"] == problem.code.0 && told["range"]["start"] == place && says;
+        assert!(fits, "{told}, and not {problem:?}, of\n{}", client.text);
+    }
+}
+
 /// What is typed.
 const PIECES: &[&str] = &[
     "(",
@@ -570,6 +596,12 @@ fn edits_at_random_never_end_a_session() {
         // A rename may be refused.
         let well = response.get("error").is_none_or(|e| e["code"] == -32803 && method.ends_with("ename"));
         assert!(well, "edit {n}, {method}: {response}\n{}", client.text);
+        // Of a check that panics nothing is told, and the session goes on.
+        let unchecked = client.version + 1 - client.checks;
+        assert_eq!(unchecked, 0, "texts that made the server panic, up to edit {n}:\n{}", client.text);
+        if n % 20 == 0 || n + 1 == edits {
+            assert_told_as_checked(&mut client);
+        }
     }
     client.close();
 }

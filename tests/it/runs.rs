@@ -1,4 +1,5 @@
-//! Runs as a person leaves them: signals, kills, resumption, and the commands that look at them.
+//! Runs as a person leaves them: signals, kills, resumption, folders in use and folders that take nothing, what files
+//! tell of a person, and the commands that look at runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,11 +7,24 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use sdc::net::recipe::{Data, DataSet};
+use sdc::train::RunFolder;
 
 const PROGRAM: &str = "use std.regularizers.{shakedrop}
 block b { residual { branch { conv3x3(4); bn } } }
 model M { input image[1, 8, 8]; net { conv3x3(4); b; b; global_avg_pool; linear(10) }; place shakedrop(0.5) on residuals }
 train M { data digits { augment { pad_crop(1) } }; optimizer sgd { lr: 0.05, momentum: 0.9 }; epochs 6; batch 50; seed 3 }
+";
+
+/// Its epochs take many seconds; its steps a tenth of one, or more in larger batches.
+#[cfg(unix)]
+const SLOW: &str = "
+model M { input image[1, 32, 32]; net { conv3x3(256); conv3x3(256); global_avg_pool; linear(10) } }
+train M {
+    data synthetic(channels: 1, height: 32, width: 32, classes: 10, images: 1200)
+    optimizer sgd { lr: 0.001 }
+    epochs 2
+    batch 4
+}
 ";
 
 fn sdc(args: &[&str]) -> Command {
@@ -36,8 +50,12 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
+        Home::of(PROGRAM)
+    }
+
+    fn of(program: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("m.sd"), PROGRAM).expect("the program is written");
+        fs::write(folder.path().join("m.sd"), program).expect("the program is written");
         Home { folder }
     }
 
@@ -55,26 +73,40 @@ impl Home {
     }
 
     /// A run under way, past its first checkpoint.
-    fn started(&self, name: &str) -> Child {
-        let child = sdc(&["train", &self.text("m.sd"), "--threads", "2", "--out", &self.text(name)]).spawn();
-        let (child, since) = (child.expect("the program starts"), Instant::now());
-        // Under its own name: what is still being written counts for nothing.
-        let whole = |entry: std::io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "safetensors"))
-        };
-        let folder = self.path(name).join("checkpoints");
-        while !fs::read_dir(&folder).is_ok_and(|mut entries| entries.any(whole)) {
-            assert!(since.elapsed() < Duration::from_secs(300), "no checkpoint comes");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    fn started(&self, name: &str, args: &[&str]) -> Child {
+        let mut command = sdc(&["train", &self.text("m.sd"), "--out", &self.text(name)]);
+        let child = command.args(args).spawn().expect("the program starts");
+        wait_for("a checkpoint", || newest(&self.path(name)));
         child
     }
 }
 
+/// After how many steps a run's newest checkpoint was written; one that is still being written counts for nothing.
+fn newest(run: &Path) -> Option<u64> {
+    RunFolder::existing(run).checkpoints().steps().ok()?.last().copied()
+}
+
 /// What a run leaves that must not depend on how often it was stopped.
 fn left(run: &Path) -> [Vec<u8>; 3] {
-    ["metrics.csv", "checkpoints/step-180.safetensors", "checkpoints/best.safetensors"]
+    let last = format!("checkpoints/step-{}.safetensors", newest(run).expect("there is a checkpoint"));
+    ["metrics.csv", &last, "checkpoints/best.safetensors"]
         .map(|file| fs::read(run.join(file)).expect("the file is there"))
+}
+
+/// What `look` finds, once it finds something.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(since.elapsed() < Duration::from_secs(300), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lives(child: &mut Child) -> bool {
+    child.try_wait().expect("it can be asked").is_none()
 }
 
 #[cfg(unix)]
@@ -89,13 +121,15 @@ fn a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bits() {
     let home = Home::new();
     let wanted = home.whole();
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
-        let child = home.started(name);
-        signal(&child, "-HUP");
+        let child = home.started(name, &["--threads", "2", "--save-every", "0"]);
+        wait_for("a step", || newest(&home.path(name)).filter(|step| *step > 0));
         signal(&child, name);
         let out = child.wait_with_output().expect("it ends");
         let said = String::from_utf8_lossy(&out.stdout).into_owned();
         assert_eq!(out.status.code(), Some(code), "{said}{}", String::from_utf8_lossy(&out.stderr));
-        assert!(said.contains("go on with: sdc train --resume"), "{said}");
+        // Its checkpoints come before a step: the one after the last step is the signal's.
+        let last = newest(&home.path(name)).expect("there is a checkpoint");
+        assert!(said.contains(&format!("stopped after step {last}; go on with: sdc train --resume")), "{said}");
         let state = well(&["runs", home.folder.path().to_str().expect("text")]);
         assert!(state.lines().any(|line| line.contains(name) && line.contains("stopped")), "{state}");
         well(&["train", "--resume", &home.text(name), "--threads", "3"]);
@@ -103,22 +137,217 @@ fn a_signal_saves_and_stops_and_the_run_resumes_to_the_same_bits() {
     }
 }
 
-/// However a run is killed, it goes on from its last checkpoint to the bits of the unbroken one.
+#[cfg(unix)]
 #[test]
-fn a_killed_run_resumes_to_the_same_bits() {
+fn a_hangup_saves_and_the_run_goes_on() {
+    let home = Home::of(SLOW);
+    let mut child = home.started("run", &["--threads", "2", "--save-every", "1000000"]);
+    let mut last = 0;
+    // The second checkpoint shows that the run goes on after the first.
+    for _ in 0..2 {
+        last = wait_for("a checkpoint", || {
+            assert!(lives(&mut child), "it ended after step {last}");
+            // Again and again: before the first step there is nothing to save.
+            signal(&child, "-HUP");
+            newest(&home.path("run")).filter(|step| *step > last)
+        });
+        assert!(last < 300, "the epoch is over, and saves in any case");
+    }
+    child.kill().expect("it is there");
+    child.wait().expect("it ends");
+}
+
+/// The first one stops when the step is done, and saves it.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_stops_at_once() {
+    let home = Home::of(SLOW);
+    let args = ["--threads", "1", "--set", "train.batch=64", "--save-every", "0"];
+    let mut child = home.started("run", &args);
+    let run = home.path("run");
+    // After such a checkpoint comes a step of a second, and nothing between them heeds signals.
+    let last = wait_for("a step", || newest(&run).filter(|step| *step > 0));
+    let status = wait_for("the end", || {
+        // One after another: two that wait at once are one to the system.
+        signal(&child, "-TERM");
+        child.try_wait().expect("it can be asked")
+    });
+    assert_eq!(status.code(), Some(143));
+    assert_eq!(newest(&run), Some(last), "the step under way is given up");
+}
+
+/// However often and whenever a run is killed, it goes on from its last checkpoint to the bits of an unbroken one.
+#[test]
+fn a_run_that_is_killed_again_and_again_resumes_to_the_same_bits() {
     let home = Home::new();
-    let wanted = home.whole();
-    let kills = if std::env::var_os("SDC_SLOW").is_some_and(|v| v == "1") { 200 } else { 3 };
+    let (program, run, whole) = (home.text("m.sd"), home.text("run"), home.text("whole"));
+    let kills = if std::env::var_os("SDC_SLOW").is_some_and(|v| v == "1") { 200 } else { 12 };
     for number in 0..kills {
-        let name = format!("killed-{number}");
-        let mut child = home.started(&name);
-        // Some hundred different moments of the run.
-        std::thread::sleep(Duration::from_millis(number * 37 % 400));
+        let before = newest(&home.path("run"));
+        let mut command = match before {
+            // More epochs than it lives to see.
+            None => sdc(&["train", &program, "--epochs", "1000", "--out", &run]),
+            Some(_) => sdc(&["train", "--resume", &run]),
+        };
+        // Every other one does little but save.
+        if number % 2 == 1 {
+            command.args(["--save-every", "0"]);
+        }
+        let mut child = command.args(["--threads", "2"]).spawn().expect("the program starts");
+        // Many different moments: of every fourth session from its start on, of the others after some progress.
+        let moment = if number % 4 == 3 {
+            number * 37 % 200
+        } else {
+            wait_for("a later checkpoint", || {
+                assert!(lives(&mut child), "it ended before kill {number}");
+                newest(&home.path("run")).filter(|step| Some(*step) > before)
+            });
+            number * 7 % 40
+        };
+        std::thread::sleep(Duration::from_millis(moment));
+        assert!(lives(&mut child), "it ended before kill {number}");
         child.kill().expect("it is there");
         child.wait().expect("it ends");
-        well(&["train", "--resume", &home.text(&name), "--threads", "3"]);
-        assert!(left(&home.path(&name)) == wanted, "{name}");
     }
+    // An epoch more at least, so that one is the best.
+    let steps = (newest(&home.path("run")).expect("there is a checkpoint") + 30).to_string();
+    well(&["train", "--resume", &run, "--threads", "3", "--steps", &steps]);
+    well(&["train", &program, "--epochs", "1000", "--threads", "1", "--steps", &steps, "--out", &whole]);
+    assert!(left(&home.path("run")) == left(&home.path("whole")), "{steps} steps");
+}
+
+#[test]
+fn a_run_is_left_alone_while_another_process_trains_it() {
+    let home = Home::new();
+    let (program, run) = (home.text("m.sd"), home.text("run"));
+    let mut first = home.started("run", &["--threads", "1", "--epochs", "1000"]);
+    let refused = |args: &[&str], why: &str| {
+        let second = done(args);
+        let told = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(second.status.code(), Some(1), "{told}");
+        assert!(told.contains(why), "{told}");
+    };
+    refused(&["train", "--resume", &run], &format!("SD0907: another process is training in {run}\n"));
+    refused(&["train", &program, "--out", &run], &format!("SD0902: {run} is there already"));
+    let then = newest(&home.path("run"));
+    wait_for("a later checkpoint", || {
+        assert!(lives(&mut first), "the first process ended");
+        newest(&home.path("run")).filter(|step| Some(*step) > then)
+    });
+    first.kill().expect("it is there");
+    first.wait().expect("it ends");
+    let said = well(&["train", "--resume", &run, "--steps", "1"]);
+    assert!(said.contains("goes on after step "), "{said}");
+}
+
+/// Refused before the first step: the place and a way out are told, and of the run no more than its introduction.
+fn assert_unwritable(out: &Output, place: &str) {
+    let (told, said) = (String::from_utf8_lossy(&out.stderr), String::from_utf8_lossy(&out.stdout));
+    assert_eq!(out.status.code(), Some(1), "{told}");
+    assert!(told.contains("SD0902: ") && told.contains(place) && told.contains("\n  help: "), "{told}");
+    assert!(said.lines().count() <= 1, "{said}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told_before_the_first_step() {
+    let home = Home::new();
+    let file = home.text("m.sd");
+    for below in ["m.sd/run", "m.sd/runs/run"] {
+        let out = done(&["train", &file, "--out", &home.text(below)]);
+        assert_unwritable(&out, &file);
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(told.contains("a file stands where a folder is needed"), "{told}");
+    }
+    // Linux takes no folder there, whoever asks.
+    if cfg!(target_os = "linux") {
+        assert_unwritable(&done(&["train", &file, "--out", "/proc/sdc-run"]), "/proc/sdc-run");
+    }
+}
+
+/// Linux's limit on the size of files stands in for a disk that is full: the call fails in the same place.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_before_the_first_step_and_costs_no_checkpoint() {
+    let home = Home::new();
+    let limited = |blocks: &str, args: &[&str]| {
+        let script = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
+        let mut command = Command::new("bash");
+        command.args(["-c", script, blocks, env!("CARGO_BIN_EXE_sdc")]).args(args);
+        command.output().expect("there is a shell")
+    };
+    // Blocks of 1,024 bytes: room for nothing, for less than the program, for less than a checkpoint.
+    for blocks in ["0", "1", "4"] {
+        let run = home.text(blocks);
+        assert_unwritable(&limited(blocks, &["train", &home.text("m.sd"), "--out", &run]), &run);
+        let checkpoints = fs::read_dir(home.path(blocks).join("checkpoints"));
+        assert_eq!(checkpoints.map_or(0, Iterator::count), 0, "nothing is left of one");
+    }
+    let run = home.text("run");
+    well(&["train", &home.text("m.sd"), "--epochs", "1", "--out", &run]);
+    let before = left(&home.path("run"));
+    let out = limited("4", &["train", "--resume", &run, "--epochs", "2"]);
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && told.contains("SD0902: ") && told.contains(&run), "{told}");
+    assert!(left(&home.path("run")) == before, "what was there is there");
+    well(&["train", "--resume", &run, "--epochs", "2"]);
+}
+
+/// All files in a folder and in those within.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("it can be read").path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn nothing_written_names_the_user_the_host_or_a_path_that_was_not_typed() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    let commands: &[&[&str]] = &[
+        &["train", "m.sd", "--epochs", "1", "--out", "run"],
+        &["train", "--resume", "run", "--epochs", "2"],
+        &["train", "m.sd", "--steps", "0", "--json"],
+        &["eval", "run"],
+        &["plot", "run", "-o", "curves.svg"],
+        &["plot", "run", "-o", "curves.png"],
+        &["export", "run", "--format", "onnx", "-o", "net.onnx", "--samples", "samples"],
+        &["export", "run", "--format", "safetensors", "-o", "weights"],
+        &["import", "weights/model.safetensors", "m.sd", "--out", "imported"],
+        &["bench", "m.sd", "--steps", "1", "--warmup", "0", "--every-sample", "--json"],
+        &["build", "m.sd", "--target", "wgsl", "--out", "kernels"],
+        &["test", "--accept", "m.sd"],
+        &["doc", "m.sd"],
+        &["new", "fresh"],
+    ];
+    let mut written = Vec::new();
+    for args in commands {
+        let mut command = sdc(args);
+        for name in ["USER", "LOGNAME", "USERNAME", "HOSTNAME", "COMPUTERNAME"] {
+            command.env(name, "quokka");
+        }
+        let out = command.env("HOME", "/home/quokka").current_dir(folder).output().expect("the program starts");
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        written.push((args.join(" "), out.stdout));
+    }
+    for path in files(folder) {
+        let name = path.strip_prefix(folder).expect("it lies there").display().to_string();
+        written.push((name, fs::read(&path).expect("it can be read")));
+    }
+    let mut names = vec!["quokka".to_owned(), folder.to_str().expect("text").to_owned()];
+    // A host's name of few letters may stand anywhere by chance.
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").map(|host| host.trim().to_owned());
+    names.extend(host.ok().filter(|host| host.len() >= 5));
+    for (file, bytes) in &written {
+        for name in &names {
+            let told = bytes.windows(name.len()).any(|part| part == name.as_bytes());
+            assert!(!told && !file.contains(name), "{file} names {name}");
+        }
+    }
+    // TensorBoard's own writer puts the host there.
+    let entries = fs::read_dir(home.path("run")).expect("a folder").map(|entry| entry.expect("it can be read"));
+    let names = entries.map(|entry| entry.file_name().into_string().expect("text"));
+    let mut events: Vec<String> = names.filter(|name| name.starts_with("events.")).collect();
+    events.sort_unstable();
+    assert_eq!(events, ["events.out.tfevents.0000000001.sdc", "events.out.tfevents.0000000002.sdc"]);
 }
 
 #[test]
@@ -202,19 +431,15 @@ fn a_run_that_gathers_and_averages_resumes_to_the_same_bits() {
                   accumulate 3; average 0.9; epochs 2; batch 50; seed 3";
     let (head, _) = PROGRAM.split_once("train M").expect("a recipe");
     fs::write(home.path("m.sd"), format!("{head}train M {{ {recipe} }}\n")).expect("the program is written");
-    let left = |run: &str| {
-        ["metrics.csv", "checkpoints/step-20.safetensors", "checkpoints/best.safetensors"]
-            .map(|file| fs::read(home.path(run).join(file)).expect("the file is there"))
-    };
     well(&["train", &home.text("m.sd"), "--threads", "1", "--out", &home.text("whole")]);
-    let wanted = left("whole");
+    let wanted = left(&home.path("whole"));
     let metrics = String::from_utf8(wanted[0].clone()).expect("text");
     assert!(metrics.lines().skip(1).all(|row| !row.ends_with(',')), "each epoch has a score by validation: {metrics}");
     for steps in ["0", "4", "10", "11"] {
         well(&["train", &home.text("m.sd"), "--threads", "2", "--steps", steps, "--out", &home.text(steps)]);
         let said = well(&["train", "--resume", &home.text(steps), "--threads", "3"]);
         assert!(said.contains("the best by validation"), "{said}");
-        assert!(left(steps) == wanted, "stopped after step {steps}");
+        assert!(left(&home.path(steps)) == wanted, "stopped after step {steps}");
     }
     let held = well(&["predict", &home.text("whole"), "--data", "validation", "--csv"]);
     assert_eq!(held.lines().count(), 1001);

@@ -1,10 +1,14 @@
 //! Every differentiated operation against finite differences, draws held fixed.
 
+use std::collections::BTreeMap;
+
 use sdc::grad::Differentiate;
+use sdc::graph::Inputs;
 use sdc::graph::op::Output;
 use sdc::lower::{Mode, lower};
 use sdc::net::recipe::Loss;
-use sdc::net::{Activation, ConvOp, Level, Network, Role, Shape};
+use sdc::net::{Activation, ConvOp, Level, Network, Path, Role, Shape};
+use sdc::num::draw::Stream;
 
 use super::build::*;
 
@@ -14,15 +18,15 @@ const RTOL: f64 = 1e-3;
 /// Elements of one parameter that are moved; evenly spread where there are more.
 const MOVED: usize = 12;
 
-/// The gradient of every trained parameter is the loss's central difference, and is not merely 0.
-fn check_with(network: &Network, images: usize, smoothing: f64) {
+/// How large the gradient of each trained parameter is, after it is compared with the loss's central difference.
+fn compared(network: &Network, inputs: &Inputs, smoothing: f64) -> BTreeMap<Path, f64> {
     let mode = Mode::Train { loss: Loss { smoothing } };
     let mut graph = lower(network, mode);
     graph.luminal.compile(Differentiate, ());
     graph.verify().expect("the gradient is a valid graph");
     let mut plain = lower(network, mode);
-    let inputs = inputs(network, images);
-    let gradients = graph.run(&inputs);
+    let gradients = graph.run(inputs);
+    let mut largest = BTreeMap::new();
     for parameter in network.parameters().into_iter().filter(|p| p.role != Role::State) {
         let gradient = take(&gradients, &Output::Gradient(parameter.path.clone()));
         let mut loss_at = |place: usize, by: f64| {
@@ -39,8 +43,15 @@ fn check_with(network: &Network, images: usize, smoothing: f64) {
                 parameter.path
             );
         }
-        let largest = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-        assert!(largest > 1e-3, "{}: a gradient of {largest} shows nothing", parameter.path);
+        largest.insert(parameter.path.clone(), gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs())));
+    }
+    largest
+}
+
+/// The gradient of every trained parameter is the loss's central difference, and is not merely 0.
+fn check_with(network: &Network, images: usize, smoothing: f64) {
+    for (path, largest) in compared(network, &inputs(network, images), smoothing) {
+        assert!(largest > 1e-3, "{path}: a gradient of {largest} shows nothing");
     }
 }
 
@@ -227,6 +238,52 @@ fn residuals_within_residuals() {
         };
         start(s).residual(Rules::default(), &[inner], &identity).flatten().linear(3);
     });
+}
+
+/// The first step in which the gate of the network's one site is this for each image.
+fn step_with(network: &Network, seed: u64, gates: [f32; 3]) -> u32 {
+    let site = network.sites()[0];
+    let (draw, stream) = (site.rule.draws[0], Stream::of_rule(site.path.as_str(), 0));
+    let gate = |step: u32, image: usize| {
+        let index = draw.level.index(site.shape, image, 0, 0, 0);
+        draw.distribution.sample(stream.word(seed, step, index))
+    };
+    let fits = |step: &u32| gates.iter().enumerate().all(|(image, wanted)| gate(*step, image) == *wanted);
+    (0..1000).find(fits).expect("one step in eight has such gates")
+}
+
+#[test]
+fn residuals_behind_open_and_closed_gates() {
+    for (level, gates) in [
+        (Level::Batch, [1.0, 1.0, 1.0]),
+        (Level::Batch, [0.0, 0.0, 0.0]),
+        (Level::Image, [1.0, 1.0, 1.0]),
+        (Level::Image, [0.0, 0.0, 0.0]),
+        (Level::Image, [1.0, 0.0, 1.0]),
+    ] {
+        let mut gate = random_drop(0.5);
+        gate.draws[0].level = level;
+        let network = network(Shape::new(2, 4, 4), |s| {
+            let rules = Rules { at_sum: Some(gate), ..Rules::default() };
+            start(s).residual(
+                rules,
+                &[&|s| {
+                    s.conv(4, 3, 1).bn().relu().conv(4, 3, 1);
+                }],
+                &identity,
+            );
+            s.flatten().linear(3);
+        });
+        let mut inputs = inputs(&network, gates.len());
+        inputs.step = step_with(&network, inputs.seed, gates);
+        let branch = network.sites()[0].path.as_str();
+        for (path, largest) in compared(&network, &inputs, 0.0) {
+            // Nothing comes through a gate that is closed for every image.
+            let is_shut = !gates.contains(&1.0) && path.as_str().starts_with(branch);
+            let fits = if is_shut { largest == 0.0 } else { largest > 1e-3 };
+            assert!(fits, "{path} behind {gates:?} a {level}: a gradient of {largest}");
+        }
+    }
 }
 
 #[test]
