@@ -18,6 +18,8 @@ import networks
 MEAN = torch.tensor([125.3, 123.0, 113.9]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([63.0, 62.1, 66.7]).view(1, 3, 1, 1)
 BATCH = 128
+# The rate of each epoch, as `curves.sd`.
+RATES = (0.1, 0.1, 0.01)
 # The stream `data.shuffle` of draw format 1: xxh3 of that name.
 SHUFFLE = 0x5A1EB137138C8E37
 MASK = 0xFFFFFFFF
@@ -110,9 +112,10 @@ def main():
     network = networks.resnet(20, networks.no_rule)
     take(network, tensors(args.weights))
     network = network.to(memory_format=torch.channels_last).train()
-    sgd = torch.optim.SGD(network.parameters(), 0.1, 0.9, nesterov=True, weight_decay=1e-4)
+    sgd = torch.optim.SGD(network.parameters(), RATES[0], 0.9, nesterov=True, weight_decay=1e-4)
     step, epoch = 0, 0
     while step < args.steps:
+        sgd.param_groups[0]["lr"] = RATES[min(epoch, len(RATES) - 1)]
         epoch += 1
         for chosen in order(len(labels), args.seed, epoch).split(BATCH)[: args.steps - step]:
             sgd.zero_grad(set_to_none=True)
