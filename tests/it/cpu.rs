@@ -97,6 +97,25 @@ pub fn rounded(network: &Network, images: usize) -> Inputs {
     inputs
 }
 
+/// A step on an engine: what it gives under each of the names.
+pub fn step_of<'a>(
+    engine: &mut CpuEngine,
+    network: &Network,
+    names: impl IntoIterator<Item = &'a Output>,
+    inputs: &Inputs,
+) -> BTreeMap<Output, Vec<f32>> {
+    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
+    let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
+    let value = |name: &Output| match name {
+        Output::Loss => vec![loss],
+        Output::Logits => engine.training_logits(images.len() / network.input.elements()),
+        Output::Gradient(path) => engine.gradient(path),
+        Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
+        Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
+    };
+    names.into_iter().map(|name| (name.clone(), value(name))).collect()
+}
+
 /// One step and one test pass for a batch of `images` on an engine made for `batch`.
 fn check_with(network: &Network, optimizer: &Optimizer, smoothing: f64, batch: usize, images: usize) {
     check_at(network, optimizer, smoothing, [batch, images], 0);
@@ -112,17 +131,8 @@ fn check_at(network: &Network, optimizer: &Optimizer, smoothing: f64, [batch, im
     for mut engine in [CpuEngine::new(Some(train), test, 2)].into_iter().chain(fenced) {
         set(&mut engine, network, &inputs);
         agree("test logits", &engine.logits(&single(&inputs.images)), &logits);
-        let (images, targets) = (single(&inputs.images), single(&inputs.targets));
-        let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
-        for (name, wanted) in &outputs {
-            let got = match name {
-                Output::Loss => vec![loss],
-                Output::Logits => engine.training_logits(images.len() / network.input.elements()),
-                Output::Gradient(path) => engine.gradient(path),
-                Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-                Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
-            };
-            agree(&name.to_string(), &got, wanted);
+        for (name, got) in step_of(&mut engine, network, outputs.keys(), &inputs) {
+            agree(&name.to_string(), &got, &outputs[&name]);
         }
     }
 }

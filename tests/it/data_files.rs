@@ -84,7 +84,7 @@ fn mnist_file(name: &str) -> Vec<u8> {
     }
 }
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+pub fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut out = GzEncoder::new(Vec::new(), Compression::default());
     out.write_all(bytes).expect("memory takes it");
     out.finish().expect("memory takes it")

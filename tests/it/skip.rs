@@ -11,7 +11,7 @@ use sdc::kernel::{Body, Pass, Plan, When};
 use sdc::net::recipe::{Memory, Optimizer, UpdateRule};
 use sdc::net::{Activation, Level, Network, Role, Rule, Shape};
 
-use super::cpu::{agree, engine, graphs, rounded, set, single};
+use super::cpu::{agree, engine, graphs, rounded, set, single, step_of};
 use super::graph::build::*;
 
 /// Images of a whole batch.
@@ -208,20 +208,11 @@ fn what_is_not_computed_changes_no_bit() {
 /// A step on an engine and on the f64 graph.
 fn step(network: &Network, train: &mut Graph, engine: &mut CpuEngine, inputs: &Inputs) -> BTreeMap<Output, Vec<f32>> {
     set(engine, network, inputs);
-    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
-    let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
-    let mut found = BTreeMap::new();
-    for (name, wanted) in train.run(inputs) {
-        let got = match &name {
-            Output::Loss => vec![loss],
-            Output::Logits => engine.training_logits(images.len() / network.input.elements()),
-            Output::Gradient(path) => engine.gradient(path),
-            Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-            Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
-        };
+    let wanted = train.run(inputs);
+    let found = step_of(engine, network, wanted.keys(), inputs);
+    for (name, got) in &found {
         assert!(got.iter().all(|x| x.is_finite()), "{name}");
-        agree(&name.to_string(), &got, &wanted);
-        found.insert(name, got);
+        agree(&name.to_string(), got, &wanted[name]);
     }
     found
 }

@@ -1,13 +1,11 @@
 //! Files: checkpoints, data sets and images with bytes edited at random.
 
 use std::fs;
-use std::io::Write as _;
 use std::iter::repeat_n;
 use std::path::Path;
 use std::slice;
 
-use flate2::write::GzEncoder;
-use flate2::{Compression, Crc};
+use flate2::Crc;
 use png::{BitDepth, ColorType, Encoder};
 use sdc::data::cifar::CIFAR100;
 use sdc::data::{Batch, Pass, Splits, load, mnist, pictures};
@@ -21,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Choices, SOON, rounds, timed};
 use crate::data::{small_cifar, write_cifar};
+use crate::data_files::packed;
 use crate::hand;
 use crate::support::on_small_stack;
 use crate::train::Regression;
@@ -212,11 +211,6 @@ fn any_mnist_folder_is_read_or_refused_packed_or_not() {
             let labels = records(&[2049, count], count as usize, 1, 0);
             [(format!("{part}-images-idx3-ubyte"), images), (format!("{part}-labels-idx1-ubyte"), labels)]
         })
-    };
-    let packed = |bytes: &[u8]| {
-        let mut out = GzEncoder::new(Vec::new(), Compression::default());
-        out.write_all(bytes).expect("memory takes it");
-        out.finish().expect("memory takes it")
     };
     let plain: Vec<(String, Vec<u8>)> = files().collect();
     let packed: Vec<_> = files().map(|(name, bytes)| (format!("{name}.gz"), packed(&bytes))).collect();

@@ -1,8 +1,8 @@
 //! Programs that the generator of `programs` writes, ended by a classifier: the compiled step against the f64 graph, and
 //! against compiled steps with one way to be fast after the other left out.
 
+use sdc::device::Engine as _;
 use sdc::device::cpu::CpuEngine;
-use sdc::device::{Engine, State};
 use sdc::fuse::{self, Persistent};
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
@@ -14,7 +14,7 @@ use sdc::source::NoFiles;
 
 use super::Choices;
 use super::programs::Writer;
-use crate::cpu::{graphs, rounded, set, single};
+use crate::cpu::{graphs, rounded, set, single, step_of};
 use crate::graph::build::sgd;
 use crate::program::build_with;
 
@@ -46,19 +46,9 @@ fn reference(train: &mut Graph, test: &mut Graph, inputs: &Inputs) -> Answers {
 
 fn compiled(network: &Network, train: &Graph, mut engine: CpuEngine, inputs: &Inputs) -> Answers {
     set(&mut engine, network, inputs);
-    let (images, targets) = (single(&inputs.images), single(&inputs.targets));
-    let logits = engine.logits(&images);
-    let loss = engine.train_step(&images, &targets, inputs.seed, inputs.step, inputs.rate as f32);
-    let outputs = train.outputs().into_keys().map(|name| {
-        let values = match &name {
-            Output::Loss => vec![loss],
-            Output::Logits => engine.training_logits(IMAGES),
-            Output::Gradient(path) => engine.gradient(path),
-            Output::Parameter(path) => engine.read(&State::Parameter(path.clone())),
-            Output::Memory(memory, path) => engine.read(&State::Memory(*memory, path.clone())),
-        };
-        (name.to_string(), values)
-    });
+    let logits = engine.logits(&single(&inputs.images));
+    let outputs = step_of(&mut engine, network, train.outputs().keys(), inputs);
+    let outputs = outputs.into_iter().map(|(name, values)| (name.to_string(), values));
     let all = std::iter::once(("test logits".to_owned(), logits)).chain(outputs);
     all.map(|(name, values)| (name, values.into_iter().map(f64::from).collect())).collect()
 }
