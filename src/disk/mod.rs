@@ -1,8 +1,9 @@
 //! Writing files so that a crash at any instant leaves the old one or the new one.
 //!
 //! [`replace`] writes beside the file, sees the bytes on the disk, gives them the file's name, and sees that on the disk
-//! as well; [`folders`] makes folders that outlast a loss of power. What they ask of the operating system goes through a [`Disk`], one method a system call, so that a test can
-//! let each of them fail. Absence: reading; whoever reads a file checks it.
+//! as well; [`folders`] makes folders that outlast a loss of power. What they ask of the operating system goes through a
+//! [`Disk`], one method a system call, so that a test can let each of them fail. Absence: reading; whoever reads a file
+//! checks it.
 
 mod folders;
 mod replace;

@@ -9,9 +9,9 @@
 //! | a frame that is lower or narrower than what is coded, by a row of blocks or more | [`Jpeg::blocks`] |
 //!
 //! What cannot be told is a wrong bit that leaves a sound code, or a height within the last row of blocks: the format has no
-//! checksum, and after such a bit the codes fall back into step within a few symbols. The file is then one that another image could have. What follows a scan's last
-//! block and is no further row, and what follows the image's end, is passed over, since cameras write such bytes. Absence:
-//! pixels.
+//! checksum, and after such a bit the codes fall back into step within a few symbols. The file is then one that another
+//! image could have. What follows a scan's last block and is no further row, and what follows the image's end, is passed
+//! over, since cameras write such bytes. Absence: pixels.
 
 mod entropy;
 #[cfg(test)]

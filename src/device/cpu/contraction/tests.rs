@@ -1,4 +1,5 @@
-//! Every set of vector instructions gives the bits of plain Rust, and none leaves its buffers; `tests/it/cpu.rs` compares with the f64 graph.
+//! Every set of vector instructions gives the bits of plain Rust, and none leaves its buffers; `tests/it/cpu.rs` compares
+//! with the f64 graph.
 
 mod sweep;
 
@@ -19,7 +20,7 @@ const BUFFERS: usize = 5;
 /// A pass over x, a weight, y, the gradient to x, that to the weight.
 type Made = fn([BufferId; BUFFERS]) -> Pass;
 
-/// A plan of contractions, its buffers between fences.
+/// A plan of contractions with its buffers between fences.
 struct Fenced {
     plan: Plan,
     side: Side,
