@@ -7,7 +7,7 @@ use super::arena::Arena;
 use super::contraction::{Around, Ready};
 use super::fence::{self, Side};
 use super::jit::{self, Code, MapFn};
-use super::pool::Pool;
+use super::pool::{Order, Pool};
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
@@ -180,7 +180,7 @@ impl CpuEngine {
         }
         let images = lanes.chunks_exact_mut(buffer.size.per_image()).zip(rows.chunks_exact(rows.len() / batch));
         let images: Vec<_> = images.map(Mutex::new).collect();
-        pool.run(batch, &|turn| {
+        pool.run(batch, Order::Up, &|turn| {
             let (lanes, row) = &mut *images[turn.task].lock().expect("a task has an image to itself");
             layout::set_rows(buffer.size, row, lanes);
         });
@@ -206,7 +206,7 @@ impl CpuEngine {
             rooms: self.rooms.start(),
             room: self.room,
             shared: self.shared.start(),
-            descends: false,
+            order: Order::Up,
         };
         let mut next = kernels.start;
         while next < kernels.end {
@@ -225,7 +225,9 @@ impl CpuEngine {
                 (Run::Map { function, domain }, _) => run_map(*function, *domain, &around),
                 (Run::Contraction(ready), _) => ready.run(&around),
             }
-            around.descends ^= reads_feature_maps(kernel);
+            if reads_feature_maps(kernel) {
+                around.order = around.order.reversed();
+            }
         }
     }
 

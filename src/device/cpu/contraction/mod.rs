@@ -16,7 +16,7 @@ mod winograd;
 use std::ops::Range;
 
 use super::jit::MapFn;
-use super::pool::{Pool, Turn};
+use super::pool::{Order, Pool, Turn};
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks};
@@ -94,8 +94,8 @@ pub(super) struct Around<'a> {
     pub(super) room: usize,
     /// What all workers share within a contraction.
     pub(super) shared: *mut f32,
-    /// Whether the batch is taken from its last image to its first.
-    pub(super) descends: bool,
+    /// In which the batch is taken.
+    pub(super) order: Order,
 }
 
 // SAFETY: workers use rooms of their own, and disjoint parts of what they share.
@@ -217,9 +217,12 @@ impl Around<'_> {
     ///
     /// Kernels take the batch up and down by turns: what the one before has left in the cache is read first.
     pub(super) fn over_batch(&self, tasks: usize, body: &(dyn Fn(Turn) + Sync)) {
-        let last = tasks.wrapping_sub(1);
-        let part = |task: usize| if self.descends { last - task } else { task };
-        self.pool.run(tasks, &|turn| body(Turn { task: part(turn.task), next: turn.next.map(part), ..turn }));
+        self.pool.run(tasks, self.order, body);
+    }
+
+    /// Runs tasks that are parts of a weight.
+    fn over_weight(&self, tasks: usize, body: &(dyn Fn(Turn) + Sync)) {
+        self.pool.run(tasks, Order::Up, body);
     }
 
     /// A worker's room.

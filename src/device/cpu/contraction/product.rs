@@ -1,4 +1,7 @@
-//! The innermost loop of every contraction: rows of sixteen sums in registers.
+//! The innermost loop of every contraction: rows of sixteen sums in registers, or of twice sixteen.
+//!
+//! A lone block of sixteen reads a scalar for each multiply-add, which a core that does two in a cycle cannot load as fast.
+//! Two blocks that read the same scalars share them, where there are registers for it.
 
 use super::super::simd::{Vector, expect_write};
 use crate::kernel::BLOCK;
@@ -11,36 +14,51 @@ pub(super) struct Scalars {
     pub(super) step: usize,
 }
 
-/// A register tile: R rows of sixteen sums.
-pub(super) type Sums<V, const P: usize, const R: usize> = [[V; P]; R];
+/// Sixteen floats a step, side by side, for each of B blocks.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    pub(super) start: *const f32,
+    /// Floats from block to block.
+    pub(super) block: usize,
+}
 
-/// `sums[r] += scalars[r, i] * lanes[i]` for i = 0, 1, … `count` in this order; lanes lie side by side.
+/// A register tile: R rows of B blocks of sixteen sums.
+pub(super) type Sums<V, const P: usize, const B: usize, const R: usize> = [[[V; P]; B]; R];
+
+/// How a register tile lies in memory: floats from row to row, and from block to block.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) row: usize,
+    pub(super) block: usize,
+}
+
+/// `sums[r][b] += scalars[r, i] * lanes[b, i]` for i = 0, 1, … `count` in this order.
 ///
 /// # Safety
 /// The processor has the set of V; everything named may be read.
 #[inline(always)]
-pub(super) unsafe fn accumulate<V: Vector, const P: usize, const R: usize>(
-    sums: &mut Sums<V, P, R>,
+pub(super) unsafe fn accumulate<V: Vector, const P: usize, const B: usize, const R: usize>(
+    sums: &mut Sums<V, P, B, R>,
     scalars: Scalars,
-    lanes: *const f32,
+    lanes: Lanes,
     count: usize,
 ) {
     const UNROLL: usize = 4;
     let Scalars { mut start, row, step } = scalars;
-    let mut lanes = lanes;
+    let Lanes { start: mut lanes, block } = lanes;
     let mut left = count;
     // SAFETY: as the caller promises.
     unsafe {
         while left >= UNROLL {
             for i in 0..UNROLL {
-                one::<V, P, R>(sums, start.add(i * step), row, lanes.add(i * BLOCK));
+                one::<V, P, B, R>(sums, (start.add(i * step), row), (lanes.add(i * BLOCK), block));
             }
             start = start.add(UNROLL * step);
             lanes = lanes.add(UNROLL * BLOCK);
             left -= UNROLL;
         }
         while left > 0 {
-            one::<V, P, R>(sums, start, row, lanes);
+            one::<V, P, B, R>(sums, (start, row), (lanes, block));
             start = start.add(step);
             lanes = lanes.add(BLOCK);
             left -= 1;
@@ -53,19 +71,20 @@ pub(super) unsafe fn accumulate<V: Vector, const P: usize, const R: usize>(
 /// # Safety
 /// As for [`accumulate`].
 #[inline(always)]
-unsafe fn one<V: Vector, const P: usize, const R: usize>(
-    sums: &mut Sums<V, P, R>,
-    scalars: *const f32,
-    row: usize,
-    lanes: *const f32,
+unsafe fn one<V: Vector, const P: usize, const B: usize, const R: usize>(
+    sums: &mut Sums<V, P, B, R>,
+    (scalars, row): (*const f32, usize),
+    (lanes, block): (*const f32, usize),
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let lanes: [V; P] = std::array::from_fn(|p| V::load(lanes.add(p * V::LANES)));
+        let [lanes] = load::<V, P, B, 1>(lanes, Place { row: 0, block });
         for (r, sums) in sums.iter_mut().enumerate() {
             let scalar = V::splat(*scalars.add(r * row));
-            for p in 0..P {
-                sums[p] = sums[p].fma(scalar, lanes[p]);
+            for b in 0..B {
+                for p in 0..P {
+                    sums[b][p] = sums[b][p].fma(scalar, lanes[b][p]);
+                }
             }
         }
     }
@@ -76,44 +95,53 @@ unsafe fn one<V: Vector, const P: usize, const R: usize>(
 /// # Safety
 /// The processor has the set of V.
 #[inline(always)]
-pub(super) unsafe fn zeros<V: Vector, const P: usize, const R: usize>() -> Sums<V, P, R> {
+pub(super) unsafe fn zeros<V: Vector, const P: usize, const B: usize, const R: usize>() -> Sums<V, P, B, R> {
     // SAFETY: as the caller promises.
-    [[unsafe { V::splat(0.0) }; P]; R]
+    [[[unsafe { V::splat(0.0) }; P]; B]; R]
 }
 
-/// A register tile that lies at `from`, its rows `pitch` apart.
+/// A register tile that lies at `from`.
 ///
 /// # Safety
 /// The processor has the set of V; the rows may be read.
 #[inline(always)]
-pub(super) unsafe fn load<V: Vector, const P: usize, const R: usize>(from: *const f32, pitch: usize) -> Sums<V, P, R> {
+pub(super) unsafe fn load<V: Vector, const P: usize, const B: usize, const R: usize>(
+    from: *const f32,
+    place: Place,
+) -> Sums<V, P, B, R> {
+    let at = |r: usize, b: usize, p: usize| r * place.row + b * place.block + p * V::LANES;
     // SAFETY: as the caller promises.
-    std::array::from_fn(|r| std::array::from_fn(|p| unsafe { V::load(from.add(r * pitch + p * V::LANES)) }))
+    let vector = |r: usize, b: usize, p: usize| unsafe { V::load(from.add(at(r, b, p))) };
+    std::array::from_fn(|r| std::array::from_fn(|b| std::array::from_fn(|p| vector(r, b, p))))
 }
 
-/// Writes a register tile to `to`, its rows `pitch` apart.
+/// Writes a register tile to `to`.
 ///
 /// # Safety
 /// The rows may be written.
 #[inline(always)]
-pub(super) unsafe fn store<V: Vector, const P: usize, const R: usize>(
-    sums: &Sums<V, P, R>,
+pub(super) unsafe fn store<V: Vector, const P: usize, const B: usize, const R: usize>(
+    sums: &Sums<V, P, B, R>,
     to: *mut f32,
-    pitch: usize,
+    place: Place,
 ) {
     for (r, sums) in sums.iter().enumerate() {
-        for (p, sum) in sums.iter().enumerate() {
-            // SAFETY: as the caller promises.
-            unsafe { sum.store(to.add(r * pitch + p * V::LANES)) };
+        for (b, sums) in sums.iter().enumerate() {
+            for (p, sum) in sums.iter().enumerate() {
+                // SAFETY: as the caller promises.
+                unsafe { sum.store(to.add(r * place.row + b * place.block + p * V::LANES)) };
+            }
         }
     }
 }
 
-/// Asks for the R rows of sums that come a register tile or two after those at `sum`: the sums of wide layers lie beyond the
-/// second-level cache.
+/// Asks for the R rows of sums of B blocks that come a register tile or two after those at `sum`: the sums of wide layers
+/// lie beyond the second-level cache.
 #[inline(always)]
-pub(super) fn expect_sums<const R: usize>(sum: *const f32) {
-    (0..R).for_each(|row| expect_write(sum.wrapping_add((2 * BLOCK + row) * BLOCK)));
+pub(super) fn expect_sums<const B: usize, const R: usize>(sum: *const f32, place: Place) {
+    for b in 0..B {
+        (0..R).for_each(|row| expect_write(sum.wrapping_add((2 * BLOCK + row) * place.row + b * place.block)));
+    }
 }
 
 /// How many of `left` rows come next, where `most` fit the registers: even parts, since a lone row starves the units.
@@ -135,23 +163,24 @@ pub(super) fn next_rows(left: usize, most: usize) -> usize {
     }
 }
 
-/// Calls `f::<V, P, R>` for `count` rows in register tiles: `f(first row, arguments)`.
+/// Calls `f::<V, P, B, R>` for `count` rows of B blocks in register tiles.
 macro_rules! by_rows {
-    ($V:ident, $P:ident, $count:expr, |$first:ident| $f:ident($($argument:expr),* $(,)?)) => {{
+    ($V:ident, $P:ident, $B:literal, $count:expr, |$first:ident| $f:ident($($argument:expr),* $(,)?)) => {{
         let count = $count;
         let mut $first = 0;
+        let most = const { $V::ROWS[$B - 1] };
         while $first < count {
-            let rows = $crate::device::cpu::contraction::product::next_rows(count - $first, $V::ROWS);
+            let rows = $crate::device::cpu::contraction::product::next_rows(count - $first, most);
             match rows {
-                16 if $V::ROWS >= 16 => $f::<$V, $P, 16>($($argument),*),
-                12 if $V::ROWS >= 12 => $f::<$V, $P, 12>($($argument),*),
-                8 if $V::ROWS >= 8 => $f::<$V, $P, 8>($($argument),*),
-                6 => $f::<$V, $P, 6>($($argument),*),
-                5 => $f::<$V, $P, 5>($($argument),*),
-                4 => $f::<$V, $P, 4>($($argument),*),
-                3 => $f::<$V, $P, 3>($($argument),*),
-                2 => $f::<$V, $P, 2>($($argument),*),
-                _ => $f::<$V, $P, 1>($($argument),*),
+                16 if const { $V::ROWS[$B - 1] >= 16 } => $f::<$V, $P, $B, 16>($($argument),*),
+                12 if const { $V::ROWS[$B - 1] >= 12 } => $f::<$V, $P, $B, 12>($($argument),*),
+                8 if const { $V::ROWS[$B - 1] >= 8 } => $f::<$V, $P, $B, 8>($($argument),*),
+                6 => $f::<$V, $P, $B, 6>($($argument),*),
+                5 => $f::<$V, $P, $B, 5>($($argument),*),
+                4 => $f::<$V, $P, $B, 4>($($argument),*),
+                3 => $f::<$V, $P, $B, 3>($($argument),*),
+                2 => $f::<$V, $P, $B, 2>($($argument),*),
+                _ => $f::<$V, $P, $B, 1>($($argument),*),
             }
             $first += rows;
         }

@@ -7,7 +7,7 @@ use super::super::arena::Arena;
 use super::super::fence::{self, Fences, Side};
 use super::{Around, Isa, Ready};
 use crate::codegen::abi::StepContext;
-use crate::device::cpu::pool::Pool;
+use crate::device::cpu::pool::{Order, Pool};
 use crate::kernel::{Body, Buffer, BufferId, Contraction, Kernel, Lifetime, Operand, Pass, Plan, Size, Sizes, When};
 
 const BATCH: usize = 3;
@@ -81,7 +81,7 @@ impl Fenced {
             rooms: at(places[0]),
             room: places[1] - places[0],
             shared: at(shared),
-            descends: false,
+            order: Order::Up,
         });
     }
 }

@@ -43,6 +43,19 @@ impl Matrix {
         blocks(self.results)
     }
 
+    /// All blocks of results in order: the first of a part, and whether the next one, which reads the same channels,
+    /// belongs to it; only where `pairs` are wanted.
+    pub(super) fn parts(&self, pairs: bool) -> impl Iterator<Item = (usize, bool)> {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let block = next;
+            let left = self.blocks() - block;
+            let paired = pairs && left > 1 && self.channels(block) == self.channels(block + 1);
+            next += if paired { 2 } else { 1 }.min(left);
+            (left > 0).then_some((block, paired))
+        })
+    }
+
     /// The channels that a block of results reads; the first is a multiple of 16.
     pub(super) fn channels(&self, block: usize) -> Range<usize> {
         let (per_result, per_read) = (self.results / self.groups, self.reads / self.groups);

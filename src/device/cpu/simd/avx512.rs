@@ -20,7 +20,7 @@ pub(super) unsafe fn run<R: Routine>(routine: R) {
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
-    const ROWS: usize = 16;
+    const ROWS: [usize; 2] = [16, 8];
 
     // SAFETY: see `Vector`.
     #[inline(always)]

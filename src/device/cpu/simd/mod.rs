@@ -17,8 +17,9 @@ use crate::kernel::BLOCK;
 pub(super) trait Vector: Copy {
     /// Floats in it; a divisor of 16.
     const LANES: usize;
-    /// Rows of sixteen channels that are summed in registers at a time.
-    const ROWS: usize;
+    /// Rows of sixteen channels that are summed in registers at a time, and rows of twice sixteen: none where registers
+    /// are too few to gain by it.
+    const ROWS: [usize; 2];
 
     /// The same number in all lanes.
     ///

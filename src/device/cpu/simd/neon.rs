@@ -20,7 +20,7 @@ pub(super) unsafe fn run<R: Routine>(routine: R) {
 
 impl Vector for Neon {
     const LANES: usize = 4;
-    const ROWS: usize = 6;
+    const ROWS: [usize; 2] = [6, 0];
 
     // SAFETY: see `Vector`.
     #[inline(always)]

@@ -16,7 +16,7 @@ impl Portable {
 
 impl Vector for Portable {
     const LANES: usize = LANES;
-    const ROWS: usize = 4;
+    const ROWS: [usize; 2] = [4, 2];
 
     // SAFETY: see `Vector`.
     #[inline(always)]

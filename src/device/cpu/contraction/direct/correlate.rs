@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::ahead::Share;
-use super::super::product::{self, Scalars, by_rows};
+use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::Frame;
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
@@ -55,7 +55,7 @@ impl Correlate {
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         if !self.reads_arena() {
-            around.pool.run(self.matrix.blocks(), &|turn| self.pack(around, turn.task));
+            around.over_weight(self.matrix.blocks(), &|turn| self.pack(around, turn.task));
         }
         let images = around.context.batch as usize;
         let step = images_of_task(&self.job.sizes);
@@ -123,11 +123,9 @@ impl Correlate {
                 let (part, parts) = (number * bands.len() + part, self.grids.len() * bands.len());
                 source.reads.expect(around, next, Share { part, parts });
                 result.reads.expect(around, &of_task, Share { part, parts });
-                for block in 0..result.blocks {
-                    let work = Sites { matrix: &self.matrix, grid, band, pitch, block, planes, weight, result: to };
-                    // SAFETY: planes, weight and result hold what the grid names.
-                    unsafe { around.isa.run(work) };
-                }
+                let work = Sites { matrix: &self.matrix, grid, band, pitch, planes, weight, result: to };
+                // SAFETY: planes, weight and result hold what the grid names.
+                unsafe { around.isa.run(work) };
             }
         }
         for n in of_task {
@@ -136,13 +134,12 @@ impl Correlate {
     }
 }
 
-/// A band of a grid, for one block of results.
+/// A band of a grid.
 struct Sites<'a> {
     matrix: &'a Matrix,
     grid: &'a Grid,
     band: &'a Band,
     pitch: Pitch,
-    block: usize,
     planes: *const f32,
     weight: *const f32,
     result: *mut f32,
@@ -155,54 +152,62 @@ impl Routine for Sites<'_> {
         let (grid, pitch) = (self.grid, self.pitch);
         // SAFETY: as the maker promises.
         unsafe {
-            let first = self.band.columns.start;
-            for row in self.band.rows.clone() {
-                let read = self.planes.add(row * grid.stride * pitch.read_row + first * grid.stride * BLOCK);
-                let write = self.result.add(
-                    self.block * pitch.write_block
-                        + (grid.rows.first + row * grid.rows.step) * pitch.write_row
-                        + (grid.columns.first + first * grid.columns.step) * pitch.write_site,
-                );
-                by_rows!(V, P, self.band.columns.len(), |site| sites(&self, read, write, site));
+            let (first, count) = (self.band.columns.start, self.band.columns.len());
+            for (block, paired) in self.matrix.parts(V::ROWS[1] > 0) {
+                for row in self.band.rows.clone() {
+                    let read = self.planes.add(row * grid.stride * pitch.read_row + first * grid.stride * BLOCK);
+                    let write = self.result.add(
+                        block * pitch.write_block
+                            + (grid.rows.first + row * grid.rows.step) * pitch.write_row
+                            + (grid.columns.first + first * grid.columns.step) * pitch.write_site,
+                    );
+                    if paired {
+                        by_rows!(V, P, 2, count, |site| sites(&self, block, read, write, site));
+                    } else {
+                        by_rows!(V, P, 1, count, |site| sites(&self, block, read, write, site));
+                    }
+                }
             }
         }
     }
 }
 
-/// R sites of a row from `site`.
+/// R sites of a row from `site`, for B blocks of results from `block`.
 ///
 /// # Safety
 /// As for [`Sites`]; `read` and `write` are the row's first sites.
 #[inline(always)]
-unsafe fn sites<V: Vector, const P: usize, const R: usize>(
+unsafe fn sites<V: Vector, const P: usize, const B: usize, const R: usize>(
     work: &Sites<'_>,
+    block: usize,
     read: *const f32,
     write: *mut f32,
     site: usize,
 ) {
     let (grid, pitch, matrix) = (work.grid, work.pitch, work.matrix);
     let row = grid.stride * BLOCK;
-    let channels = matrix.channels(work.block);
+    let channels = matrix.channels(block);
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = product::zeros::<V, P, R>();
+        let mut sums = product::zeros::<V, P, B, R>();
         let read = read.add(site * row);
-        let lanes = work.weight.add(work.block * matrix.block_len());
+        let lanes = work.weight.add(block * matrix.block_len());
         for from in channels.clone().step_by(BLOCK) {
             let count = BLOCK.min(channels.end - from);
             let read = read.add(from / BLOCK * pitch.read_block);
             for tap in &grid.taps {
                 let start = read.add(tap.row * pitch.read_row + tap.column * BLOCK);
                 let lanes = lanes.add((tap.tap * matrix.span + from - channels.start) * BLOCK);
+                let lanes = Lanes { start: lanes, block: matrix.block_len() };
                 if row == BLOCK {
                     // The common distance as a number that the compiler knows.
-                    product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, count);
+                    product::accumulate::<V, P, B, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, count);
                 } else {
-                    product::accumulate::<V, P, R>(&mut sums, Scalars { start, row, step: 1 }, lanes, count);
+                    product::accumulate::<V, P, B, R>(&mut sums, Scalars { start, row, step: 1 }, lanes, count);
                 }
             }
         }
         let step = grid.columns.step * pitch.write_site;
-        product::store(&sums, write.add(site * step), step);
+        product::store(&sums, write.add(site * step), Place { row: step, block: pitch.write_block });
     }
 }

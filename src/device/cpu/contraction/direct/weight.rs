@@ -1,7 +1,7 @@
 //! To the weight: taps times sites, summed over the batch in chunks that depend on the shape alone.
 
 use super::super::ahead::Share;
-use super::super::product::{self, Scalars, by_rows};
+use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
@@ -59,7 +59,7 @@ impl ToWeight {
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
         around.over_batch(self.chunks, &|turn| self.chunk(around, turn.task, images, turn.worker));
-        around.pool.run(self.matrix.blocks(), &|turn| self.sum(around, turn.task));
+        around.over_weight(self.matrix.blocks(), &|turn| self.sum(around, turn.task));
     }
 
     fn chunk(&self, around: &Around<'_>, chunk: usize, images: usize, worker: usize) {
@@ -146,7 +146,7 @@ impl Routine for Products<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let (matrix, image) = (&self.work.matrix, self.image);
-        for block in 0..matrix.blocks() {
+        for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
             let channels = matrix.channels(block);
             for from in channels.clone().step_by(BLOCK) {
                 let count = BLOCK.min(channels.end - from);
@@ -158,7 +158,11 @@ impl Routine for Products<'_> {
                         let place = tap.tap * matrix.span + from - channels.start;
                         let sum = self.sum.add(block * matrix.block_len() + place * BLOCK);
                         let x = x.add(tap.row * self.work.frame.row() + tap.column * BLOCK);
-                        by_rows!(V, P, count, |c| channels_of_tap(&self, x, dy, sum, c));
+                        if paired {
+                            by_rows!(V, P, 2, count, |c| channels_of_tap(&self, x, dy, sum, c));
+                        } else {
+                            by_rows!(V, P, 1, count, |c| channels_of_tap(&self, x, dy, sum, c));
+                        }
                     }
                 }
             }
@@ -166,12 +170,12 @@ impl Routine for Products<'_> {
     }
 }
 
-/// R channels of x from `c`, for one tap and one block of results.
+/// R channels of x from `c`, for one tap and B blocks of results.
 ///
 /// # Safety
-/// As for [`Products`]; `x` is the tap's first pixel, `dy` the block's plane, `sum` the block's sums for the tap.
+/// As for [`Products`]; `x` is the tap's first pixel, `dy` the first block's plane, `sum` its sums for the tap.
 #[inline(always)]
-unsafe fn channels_of_tap<V: Vector, const P: usize, const R: usize>(
+unsafe fn channels_of_tap<V: Vector, const P: usize, const B: usize, const R: usize>(
     products: &Products<'_>,
     x: *const f32,
     dy: *const f32,
@@ -184,20 +188,21 @@ unsafe fn channels_of_tap<V: Vector, const P: usize, const R: usize>(
     let (first, count) = (band.columns.start, band.columns.len());
     // SAFETY: as the caller promises.
     unsafe {
-        let sum = sum.add(c * BLOCK);
-        product::expect_sums::<R>(sum);
-        let mut sums = product::load::<V, P, R>(sum, BLOCK);
+        let (sum, place) = (sum.add(c * BLOCK), Place { row: BLOCK, block: products.work.matrix.block_len() });
+        product::expect_sums::<B, R>(sum, place);
+        let mut sums = product::load::<V, P, B, R>(sum, place);
         for y in band.rows.clone() {
             let start = x.add(y * row + first * step + c);
-            let lanes = dy.add((y * products.image.columns + first) * BLOCK);
+            let start_of_lanes = dy.add((y * products.image.columns + first) * BLOCK);
+            let lanes = Lanes { start: start_of_lanes, block: products.image.dy_plane };
             if step == BLOCK {
                 // The common distance as a number that the compiler knows.
                 let scalars = Scalars { start, row: 1, step: BLOCK };
-                product::accumulate::<V, P, R>(&mut sums, scalars, lanes, count);
+                product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, count);
             } else {
-                product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: 1, step }, lanes, count);
+                product::accumulate::<V, P, B, R>(&mut sums, Scalars { start, row: 1, step }, lanes, count);
             }
         }
-        product::store(&sums, sum, BLOCK);
+        product::store(&sums, sum, place);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::ahead::Share;
-use super::super::product::{self, Scalars, by_rows};
+use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
 use super::group::{Group, Planes, Window};
@@ -58,7 +58,7 @@ impl Correlate {
     /// The weight to points, in what all workers share.
     pub(super) fn transform_weight(&self, around: &Around<'_>) {
         let spans = self.matrix.span.div_ceil(BLOCK);
-        around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
+        around.over_weight(self.matrix.blocks() * spans, &|Turn { task, .. }| {
             // SAFETY: a task writes the points of its own part of the weight.
             unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
         });
@@ -192,14 +192,14 @@ impl Routine for Results<'_> {
     }
 }
 
-/// R tiles from `tile`, at one point and for one block of results.
+/// R tiles from `tile`, at one point and for B blocks of results.
 ///
 /// # Safety
 /// The processor has the set of V; the points of `tiles` tiles of all channels, and the weight's, are made.
 #[inline(always)]
-unsafe fn product<V: Vector, const P: usize, const R: usize>(
+unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
     points: *const f32,
-    weight: *const f32,
+    weight: Lanes,
     products: *mut f32,
     channels: usize,
     tiles: usize,
@@ -207,20 +207,20 @@ unsafe fn product<V: Vector, const P: usize, const R: usize>(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = product::zeros::<V, P, R>();
-        let mut start = points.add(tile * BLOCK);
+        let mut sums = product::zeros::<V, P, B, R>();
+        let mut scalars = Scalars { start: points.add(tile * BLOCK), row: BLOCK, step: 1 };
         let mut lanes = weight;
         let mut left = channels;
         while left >= BLOCK {
-            product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, BLOCK);
-            start = start.add(tiles * BLOCK);
-            lanes = lanes.add(BLOCK * BLOCK);
+            product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, BLOCK);
+            scalars.start = scalars.start.add(tiles * BLOCK);
+            lanes.start = lanes.start.add(BLOCK * BLOCK);
             left -= BLOCK;
         }
         if left > 0 {
-            product::accumulate::<V, P, R>(&mut sums, Scalars { start, row: BLOCK, step: 1 }, lanes, left);
+            product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, left);
         }
-        product::store(&sums, products.add(tile * BLOCK), BLOCK);
+        product::store(&sums, products.add(tile * BLOCK), Place { row: BLOCK, block: tiles * BLOCK });
     }
 }
 
@@ -249,13 +249,18 @@ impl Correlate {
                 let points = points.add(point * read_pitch);
                 let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
-                for block in 0..matrix.blocks() {
-                    let weight = weight.add(block * matrix.span * BLOCK);
+                for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
+                    let lanes = matrix.span * BLOCK;
+                    let weight = Lanes { start: weight.add(block * lanes), block: lanes };
                     let channels = matrix.channels(block);
                     let points = points.add(channels.start * count);
                     let products = products.add(block * count * BLOCK);
                     let channels = channels.len();
-                    by_rows!(V, P, count, |t| product(points, weight, products, channels, count, t));
+                    if paired {
+                        by_rows!(V, P, 2, count, |t| product(points, weight, products, channels, count, t));
+                    } else {
+                        by_rows!(V, P, 1, count, |t| product(points, weight, products, channels, count, t));
+                    }
                 }
             }
         }

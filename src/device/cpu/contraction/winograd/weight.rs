@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::super::ahead::Share;
-use super::super::product::{self, Scalars, by_rows};
+use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
@@ -109,7 +109,7 @@ impl ToWeight {
             // SAFETY: a task writes the points of its own image; the planes are in a worker's own room.
             unsafe { around.isa.run(Points { work: self, around, group, image, room: around.room(worker) }) };
         });
-        around.pool.run(ALL_POINTS, &|Turn { task: point, .. }| {
+        around.over_weight(ALL_POINTS, &|Turn { task: point, .. }| {
             // SAFETY: all points are made; a task writes the sum of its own point.
             unsafe { around.isa.run(AtPoint { work: self, around, group, point }) };
         });
@@ -152,7 +152,7 @@ impl ToWeight {
     pub(super) fn finish(&self, around: &Around<'_>, sums: *mut f32) {
         let spans = self.matrix.span.div_ceil(BLOCK);
         let sums = Sums(sums);
-        around.pool.run(self.matrix.blocks() * spans, &|Turn { task, .. }| {
+        around.over_weight(self.matrix.blocks() * spans, &|Turn { task, .. }| {
             let (block, from) = (task / spans, task % spans * BLOCK);
             // SAFETY: the chunks are finished; a task writes its own part of the weight.
             unsafe { around.isa.run(Finish { work: self, around, sums: sums.start(), block, from }) };
@@ -262,13 +262,18 @@ impl ToWeight {
         unsafe {
             let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
             let sum = start.add(point * weight_pitch(matrix));
-            for block in 0..matrix.blocks() {
-                let dy = dy.add(block * count * BLOCK);
+            for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
+                let dy = Lanes { start: dy.add(block * count * BLOCK), block: count * BLOCK };
                 let channels = matrix.channels(block);
                 for from in channels.clone().step_by(BLOCK) {
                     let x = x.add(from * count);
-                    let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
-                    by_rows!(V, P, BLOCK.min(channels.end - from), |c| product(x, dy, sum, (begun, count), c));
+                    let sum = (sum.add((block * matrix.span + from - channels.start) * BLOCK), matrix.span * BLOCK);
+                    let rows = BLOCK.min(channels.end - from);
+                    if paired {
+                        by_rows!(V, P, 2, rows, |c| product(x, dy, sum, (begun, count), c));
+                    } else {
+                        by_rows!(V, P, 1, rows, |c| product(x, dy, sum, (begun, count), c));
+                    }
                 }
             }
         }
@@ -323,27 +328,27 @@ impl Routine for AtPoint<'_> {
     }
 }
 
-/// R channels of x from `c`, at one point and for one block of dy.
+/// R channels of x from `c`, at one point and for B blocks of dy, whose sums are as far from one another as `sum` says.
 ///
 /// # Safety
 /// The processor has the set of V; the points of `tiles` tiles are made; `sum` is the caller's alone, and holds numbers if
 /// it has `begun`.
 #[inline(always)]
-unsafe fn product<V: Vector, const P: usize, const R: usize>(
+unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
     x: *const f32,
-    dy: *const f32,
-    sum: *mut f32,
+    dy: Lanes,
+    (sum, block): (*mut f32, usize),
     (begun, tiles): (bool, usize),
     c: usize,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        let sum = sum.add(c * BLOCK);
-        product::expect_sums::<R>(sum);
-        let mut sums = if begun { product::load::<V, P, R>(sum, BLOCK) } else { product::zeros::<V, P, R>() };
+        let (sum, place) = (sum.add(c * BLOCK), Place { row: BLOCK, block });
+        product::expect_sums::<B, R>(sum, place);
+        let mut sums = if begun { product::load::<V, P, B, R>(sum, place) } else { product::zeros::<V, P, B, R>() };
         let scalars = Scalars { start: x.add(c), row: 1, step: BLOCK };
-        product::accumulate::<V, P, R>(&mut sums, scalars, dy, tiles);
-        product::store(&sums, sum, BLOCK);
+        product::accumulate::<V, P, B, R>(&mut sums, scalars, dy, tiles);
+        product::store(&sums, sum, place);
     }
 }
 
