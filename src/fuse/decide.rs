@@ -1,18 +1,11 @@
-//! Which nodes are stored.
-//!
-//! An element-wise value that L buffers make up and that c kernels read costs c L reads where each reader computes it
-//! again, and L reads, one write and c reads where it is kept. Draws that differ from element to element are made once, and
-//! so is what takes many operations: kernels that each compute all of a long chain would grow with its square.
+//! Which nodes are stored: what a reader needs in memory, and what is [worth it](is_worth_keeping).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistent::feature;
 use crate::graph::op::{Op, Output};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, MANY_READERS, NodeId, is_worth_keeping};
 use crate::net::{Activation, Level};
-
-/// Operations from which on a value with several readers is kept, however little memory its making reads.
-const LONG: usize = 32;
 
 /// How a node becomes part of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,15 +124,13 @@ fn worth_storing(
                 }
             }
         }
-        let (loads, readers) = (own.len(), readers.get(&id).copied().unwrap_or(0));
+        let readers = readers.get(&id).copied().unwrap_or(0);
         let draws = draws_per_element(&graph.node(id).op)
             || (in_place && graph.inputs(id).iter().any(|input| drawn.contains(input) && !stored.contains(input)));
         // The one reader at the same point is kept in its place.
         let passed_on = draws && only_reader_is_pointwise(graph, id);
         let dear = (draws && !passed_on) || windowed(&graph.node(id).op);
-        let dear = dear || chain.len() > LONG;
-        let keep =
-            !in_place || forced.contains(&id) || (readers > 1 && (dear || readers * loads > loads + 1 + readers));
+        let keep = !in_place || forced.contains(&id) || is_worth_keeping(readers, own.len(), chain.len(), dear);
         if draws {
             drawn.insert(id);
         }
@@ -176,10 +167,8 @@ fn forced(graph: &Graph, order: &[NodeId]) -> BTreeSet<NodeId> {
 /// How many kernels would read each value if of the element-wise values those in `stored` alone were kept. The sums that a
 /// batch normalisation takes over one value are one kernel.
 fn readers(graph: &Graph, order: &[NodeId], stored: &BTreeSet<NodeId>) -> BTreeMap<NodeId, usize> {
-    /// Enough to be kept in any case.
-    const MANY: usize = 16;
     let mut all: BTreeMap<NodeId, BTreeMap<NodeId, usize>> = BTreeMap::new();
-    let total = |by: Option<&BTreeMap<NodeId, usize>>| by.map_or(0, |by| by.values().sum::<usize>().min(MANY));
+    let total = |by: Option<&BTreeMap<NodeId, usize>>| by.map_or(0, |by| by.values().sum::<usize>().min(MANY_READERS));
     for &id in order.iter().rev() {
         let op = &graph.node(id).op;
         let passed_on = match kind(op) {

@@ -17,6 +17,7 @@ mod reference;
 mod run;
 mod types;
 mod verify;
+mod worth;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -29,6 +30,7 @@ pub use node::{Node, Phase};
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
 pub use run::{Inputs, Outputs};
+pub use worth::{MANY_READERS, is_worth_keeping};
 
 use crate::net::Path;
 use crate::num::Precision;

@@ -8,12 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::clones::Clones;
 use crate::graph::op::{Op, Type};
-use crate::graph::{Graph, NodeId, Phase};
+use crate::graph::{Graph, MANY_READERS, NodeId, Phase, is_worth_keeping};
 use crate::net::{Activation, Level};
-
-/// Readers that are enough for a value to be kept in any case, and operations from which on two are.
-const MANY: usize = 16;
-const LONG: usize = 32;
 
 /// How a value comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +94,7 @@ impl Sketch {
         let mut forced = vec![false; self.len()];
         for (i, value) in self.values.iter().enumerate().rev() {
             let in_place = value.form.in_place() && !self.stored.get(i).copied().unwrap_or(false);
-            let passed_on = if in_place { readers[i].clamp(1, MANY) } else { 1 };
+            let passed_on = if in_place { readers[i].clamp(1, MANY_READERS) } else { 1 };
             for &input in &value.inputs {
                 readers[input] += passed_on;
                 forced[input] |= matches!(value.form, Form::Moved | Form::Window);
@@ -109,11 +105,9 @@ impl Sketch {
         let mut chains: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.len()];
         for (i, value) in self.values.iter().enumerate().filter(|(_, value)| value.size > 0) {
             let own = self.read(i);
-            let (loads, readers) = (own.len(), readers[i]);
             let behind = value.inputs.iter().flat_map(|input| chains[*input].iter().copied());
             let chain: BTreeSet<usize> = behind.chain([i]).collect();
-            let dear = value.draws || chain.len() > LONG;
-            let worth = readers > 1 && (dear || readers * loads > loads + 1 + readers);
+            let worth = is_worth_keeping(readers[i], own.len(), chain.len(), value.draws);
             self.stored[i] = !value.form.in_place() || forced[i] || worth;
             if self.stored[i] {
                 self.leaves[i] = vec![i];
