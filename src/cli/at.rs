@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::diag::{Failure, codes, grouped, nearest};
+use crate::diag::{Failure, codes, grouped, near};
 use crate::net::rule::NoClosedForm;
 use crate::net::{
     Argument, Arm, Counts, GroupKind, Layer, Level, Network, Node, Parameter, ParameterInit, Part, Place, Residual,
@@ -23,8 +23,8 @@ pub fn parts<'a>(network: &'a Network, path: &str) -> Result<Vec<Part<'a>>, Fail
         return Ok(found);
     }
     let all = network.parts();
-    let help = match nearest(path, all.iter().map(|part| part.path().as_str())) {
-        Some(near) => format!("did you mean `{near}`?"),
+    let help = match near(path, all.iter().map(|part| part.path().as_str())) {
+        Some(near) => near.question(""),
         None => "`sdc summary FILE` lists all paths".to_owned(),
     };
     Err(Failure::new(codes::UNKNOWN_NAME, format!("the network has no part `{path}`"), help))

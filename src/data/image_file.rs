@@ -23,12 +23,8 @@ impl ImageFile {
     /// # Errors
     /// Where it is not there or the system does not tell of it.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        Ok(ImageFile::with(path, &std::fs::metadata(path)?))
-    }
-
-    fn with(path: &Path, metadata: &Metadata) -> Self {
-        let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        ImageFile { path: path.to_owned(), bytes: metadata.len(), changed: changed.map_or(0, |time| time.as_nanos()) }
+        let (bytes, changed) = state(&std::fs::metadata(path)?);
+        Ok(ImageFile { path: path.to_owned(), bytes, changed })
     }
 
     /// Where it is.
@@ -47,7 +43,7 @@ impl ImageFile {
     /// Where it cannot be read, is not as it was, or is too large: why.
     pub(super) fn read(&self) -> Result<Vec<u8>, String> {
         let file = File::open(&self.path).map_err(|e| e.to_string())?;
-        if ImageFile::with(&self.path, &file.metadata().map_err(|e| e.to_string())?) != *self {
+        if state(&file.metadata().map_err(|e| e.to_string())?) != (self.bytes, self.changed) {
             return Err("it has changed since the files were listed".to_owned());
         }
         if self.bytes > MAX_BYTES {
@@ -57,4 +53,10 @@ impl ImageFile {
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
         Ok(bytes)
     }
+}
+
+/// How many bytes a file has, and when it was changed last.
+fn state(metadata: &Metadata) -> (u64, u128) {
+    let changed = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (metadata.len(), changed.map_or(0, |time| time.as_nanos()))
 }

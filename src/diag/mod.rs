@@ -115,7 +115,7 @@ impl Problem {
 
     /// Asks whether a name was meant; where no other can have been, it is the mend in place of `span`.
     pub fn meant(self, span: Span, near: Near<'_>) -> Self {
-        let asked = Problem { help: format!("did you mean `{}`?", near.name), ..self };
+        let asked = Problem { help: near.question(""), ..self };
         if near.is_sure { asked.fix(span, near.name) } else { asked }
     }
 
@@ -176,6 +176,8 @@ impl Problems {
 pub struct Near<'a> {
     /// The name.
     pub name: &'a str,
+    /// Another one that is as near.
+    pub or: Option<&'a str>,
     /// Whether it is so near, and nearer than all others, that it may be put in place without asking.
     pub is_sure: bool,
 }
@@ -183,7 +185,13 @@ pub struct Near<'a> {
 impl<'a> Near<'a> {
     /// One that is known to be meant.
     pub fn sure(name: &'a str) -> Self {
-        Near { name, is_sure: true }
+        Near { name, or: None, is_sure: true }
+    }
+
+    /// Asks whether it was meant, with what stands before all names of its kind.
+    pub fn question(&self, prefix: &str) -> String {
+        let or = self.or.map_or(String::new(), |or| format!(" or `{prefix}{or}`"));
+        format!("did you mean `{prefix}{}`{or}?", self.name)
     }
 }
 
@@ -210,8 +218,8 @@ pub fn near<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Op
     all.sort_unstable();
     all.dedup();
     let (distance, name) = *all.first()?;
-    let is_alone = all.get(1).is_none_or(|(other, _)| *other > distance);
-    Some(Near { name, is_sure: is_alone && distance <= SURE })
+    let or = all.get(1).filter(|(other, _)| *other == distance).map(|(_, or)| *or);
+    Some(Near { name, or, is_sure: or.is_none() && distance <= SURE })
 }
 
 #[cfg(test)]
@@ -230,7 +238,8 @@ mod tests {
     #[test]
     fn a_name_is_sure_where_no_other_is_as_near() {
         assert_eq!(near("blcok", ["block", "blocks"]), Some(Near::sure("block")));
-        assert_eq!(near("nit", ["int", "init"]), Some(Near { name: "init", is_sure: false }));
+        assert_eq!(near("nit", ["int", "init"]), Some(Near { name: "init", or: Some("int"), is_sure: false }));
+        assert_eq!(near("nit", ["int", "init"]).unwrap().question("t."), "did you mean `t.init` or `t.int`?");
         assert_eq!(near("shakdrpp", ["shakedrop", "shakedrop"]), Some(Near::sure("shakedrop")));
     }
 }

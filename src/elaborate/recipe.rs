@@ -3,7 +3,7 @@
 use super::machine::{Frame, Machine, Run, Stop};
 use super::table::{self, TableArgs};
 use super::value::Value;
-use crate::diag::{Problem, codes, nearest};
+use crate::diag::{Problem, codes, near};
 use crate::net::recipe::{Exempt, Loss, Optimizer, Schedule, UpdateRule};
 use crate::net::{MAX_ELEMENTS, Network, Recipe, Role, for_each_node};
 use crate::source::Span;
@@ -219,8 +219,8 @@ impl<'a> Machine<'a> {
             if matches!(exempt, Exempt::Pattern(_)) && !selects() {
                 let message = format!("`{exempt}` selects no parameter");
                 let paths = parameters.iter().map(|p| p.path.as_str());
-                let help = match nearest(&name.text, paths) {
-                    Some(near) => format!("did you mean `{near}`?"),
+                let help = match near(&name.text, paths) {
+                    Some(near) => near.question(""),
                     None => format!("`sdc summary` lists the layers; the first parameter is `{}`", parameters[0].path),
                 };
                 fit = Err(self.stop(Problem::error(codes::SELECTS_NOTHING, name.span, message, help)));

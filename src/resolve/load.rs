@@ -180,9 +180,7 @@ impl Loading<'_> {
         let problem = Problem::error(codes::UNKNOWN_MODULE, last, format!("there is no module `{written}`"), "");
         let near = names.last().and_then(|name| near(name, modules.iter().copied()));
         self.problems.push(match (names.first(), near) {
-            (Some(&"std"), Some(near)) => {
-                Problem { help: format!("did you mean `std.{}`?", near.name), ..problem.meant(last, near) }
-            }
+            (Some(&"std"), Some(near)) => Problem { help: near.question("std."), ..problem.meant(last, near) },
             (Some(&"std"), None) => {
                 Problem { help: format!("the standard library has {}", listed(&modules)), ..problem }
             }

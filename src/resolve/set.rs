@@ -3,7 +3,7 @@
 //! Absence: which paths there are; that is [`typing`](crate::typing)'s business, which writes the values into the tree.
 
 use super::{ItemId, Program};
-use crate::diag::{Problem, Problems, codes, listed, nearest};
+use crate::diag::{Problem, Problems, codes, listed, near};
 use crate::source::{Sources, Span};
 use crate::syntax::{self, tree};
 
@@ -87,8 +87,8 @@ impl Program {
             // A `train` that names no model is refused by typing.
             if model.is_some() {
                 let message = format!("there is no model `{name}`");
-                let help = match nearest(name, names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
+                let help = match near(name, names.iter().copied()) {
+                    Some(near) => near.question(""),
                     None => format!("the models are {}", listed(&names)),
                 };
                 problems.push(Problem::error(codes::UNKNOWN_NAME, top, message, help));

@@ -213,9 +213,7 @@ impl Checker<'_> {
         let message = format!("`{}` has no parameter `{}`", callee.name, name.text);
         let problem = Problem::error(codes::UNKNOWN_PARAMETER, name.span, message, "");
         let problem = match tables::meant(&name.text, callee.formals.iter().map(|f| f.name.as_str())) {
-            Some(near) => {
-                Problem { help: format!("did you mean `{}`? {is}", near.name), ..problem.meant(name.span, near) }
-            }
+            Some(near) => Problem { help: format!("{} {is}", near.question("")), ..problem.meant(name.span, near) },
             None => Problem { help: is, ..problem },
         };
         self.problems.push(defined_at(problem, callee));

@@ -404,9 +404,7 @@ impl Checker<'_> {
             let names: Vec<String> = Axis::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
             let problem = Problem::error(codes::UNKNOWN_NAME, field.span, format!("`in` has no `{}`", field.text), "");
             self.problems.push(match near(&field.text, names.iter().map(String::as_str)) {
-                Some(near) => {
-                    Problem { help: format!("did you mean `in.{}`?", near.name), ..problem.meant(field.span, near) }
-                }
+                Some(near) => Problem { help: near.question("in."), ..problem.meant(field.span, near) },
                 None => Problem { help: format!("it has {}", listed(&names)), ..problem },
             });
             return Expr::broken(span);

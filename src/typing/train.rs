@@ -4,7 +4,7 @@ use super::program::{Args, Chosen, Setting, SettingValue, Train};
 use super::scope::{Found, Scope};
 use super::tables::{KeySpec, OptionSpec, TRAIN_KEYS, Takes};
 use super::{Checker, tables};
-use crate::diag::{Problem, codes, listed, nearest};
+use crate::diag::{Problem, codes, listed, near};
 use crate::resolve::ItemId;
 use crate::source::Span;
 use crate::syntax::tree::{self, Arg, Entry, ItemKind, Name};
@@ -49,9 +49,9 @@ impl Checker<'_> {
             .filter(|(_, import)| matches!(self.resolved.item(import.item).kind, ItemKind::Model(_)))
             .map(|(name, _)| name.as_str())
             .collect();
-        let near = nearest(&name.text, models.iter().copied());
+        let near = near(&name.text, models.iter().copied());
         let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => near.question(""),
             None if models.is_empty() => format!("define it: `model {} {{ … }}`", name.text),
             None => format!("the models here are {}", listed(&models)),
         };
@@ -66,11 +66,11 @@ impl Checker<'_> {
                 if !self.resolved.main().unreadable.contains(&name.text) {
                     let message = format!("there is no model `{}`", name.text);
                     let problem = Problem::error(codes::UNKNOWN_NAME, name.span, message, help);
-                    let near = near.map(str::to_owned);
-                    self.problems.push(match near {
-                        Some(near) => problem.fix(name.span, near),
+                    let problem = match near {
+                        Some(near) => problem.meant(name.span, near),
                         None => problem,
-                    });
+                    };
+                    self.problems.push(problem);
                 }
                 None
             }
