@@ -297,7 +297,7 @@ mod tests {
     fn a_share_is_taken_from_both_ends() {
         let share = Share::default();
         share.set(3..7);
-        let mut take = |order| share.take(order);
+        let take = |order| share.take(order);
         assert_eq!([take(Order::Up), take(Order::Down), take(Order::Down)], [Some(3), Some(6), Some(5)]);
         assert_eq!([take(Order::Down), take(Order::Up), take(Order::Down)], [Some(4), None, None]);
     }

@@ -163,24 +163,31 @@ pub(super) fn next_rows(left: usize, most: usize) -> usize {
     }
 }
 
-/// Calls `f::<V, P, B, R>` for `count` rows of B blocks in register tiles.
+/// Calls `f::<V, P, B, R>` for `count` rows in register tiles of two blocks where they are `paired`, else of one:
+/// `f(first row, arguments)`.
 macro_rules! by_rows {
-    ($V:ident, $P:ident, $B:literal, $count:expr, |$first:ident| $f:ident($($argument:expr),* $(,)?)) => {{
-        let count = $count;
+    ($V:ident, $P:ident, $paired:expr, $count:expr, $f:ident($first:ident, $($argument:expr),* $(,)?)) => {
+        if $paired {
+            by_rows!(@ $V, $P, 2, $count, $f($first, $($argument),*))
+        } else {
+            by_rows!(@ $V, $P, 1, $count, $f($first, $($argument),*))
+        }
+    };
+    (@ $V:ident, $P:ident, $B:literal, $count:expr, $f:ident($first:ident, $($argument:expr),*)) => {{
+        let (most, count) = (const { $V::ROWS[$B - 1] }, $count);
         let mut $first = 0;
-        let most = const { $V::ROWS[$B - 1] };
         while $first < count {
             let rows = $crate::device::cpu::contraction::product::next_rows(count - $first, most);
             match rows {
-                16 if const { $V::ROWS[$B - 1] >= 16 } => $f::<$V, $P, $B, 16>($($argument),*),
-                12 if const { $V::ROWS[$B - 1] >= 12 } => $f::<$V, $P, $B, 12>($($argument),*),
-                8 if const { $V::ROWS[$B - 1] >= 8 } => $f::<$V, $P, $B, 8>($($argument),*),
-                6 => $f::<$V, $P, $B, 6>($($argument),*),
-                5 => $f::<$V, $P, $B, 5>($($argument),*),
-                4 => $f::<$V, $P, $B, 4>($($argument),*),
-                3 => $f::<$V, $P, $B, 3>($($argument),*),
-                2 => $f::<$V, $P, $B, 2>($($argument),*),
-                _ => $f::<$V, $P, $B, 1>($($argument),*),
+                16 if const { $V::ROWS[$B - 1] >= 16 } => $f::<$V, $P, $B, 16>($first, $($argument),*),
+                12 if const { $V::ROWS[$B - 1] >= 12 } => $f::<$V, $P, $B, 12>($first, $($argument),*),
+                8 if const { $V::ROWS[$B - 1] >= 8 } => $f::<$V, $P, $B, 8>($first, $($argument),*),
+                6 => $f::<$V, $P, $B, 6>($first, $($argument),*),
+                5 => $f::<$V, $P, $B, 5>($first, $($argument),*),
+                4 => $f::<$V, $P, $B, 4>($first, $($argument),*),
+                3 => $f::<$V, $P, $B, 3>($first, $($argument),*),
+                2 => $f::<$V, $P, $B, 2>($first, $($argument),*),
+                _ => $f::<$V, $P, $B, 1>($first, $($argument),*),
             }
             $first += rows;
         }

@@ -161,11 +161,7 @@ impl Routine for Sites<'_> {
                             + (grid.rows.first + row * grid.rows.step) * pitch.write_row
                             + (grid.columns.first + first * grid.columns.step) * pitch.write_site,
                     );
-                    if paired {
-                        by_rows!(V, P, 2, count, |site| sites(&self, block, read, write, site));
-                    } else {
-                        by_rows!(V, P, 1, count, |site| sites(&self, block, read, write, site));
-                    }
+                    by_rows!(V, P, paired, count, sites(site, &self, block, read, write));
                 }
             }
         }
@@ -178,11 +174,11 @@ impl Routine for Sites<'_> {
 /// As for [`Sites`]; `read` and `write` are the row's first sites.
 #[inline(always)]
 unsafe fn sites<V: Vector, const P: usize, const B: usize, const R: usize>(
+    site: usize,
     work: &Sites<'_>,
     block: usize,
     read: *const f32,
     write: *mut f32,
-    site: usize,
 ) {
     let (grid, pitch, matrix) = (work.grid, work.pitch, work.matrix);
     let row = grid.stride * BLOCK;

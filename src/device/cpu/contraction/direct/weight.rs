@@ -158,11 +158,7 @@ impl Routine for Products<'_> {
                         let place = tap.tap * matrix.span + from - channels.start;
                         let sum = self.sum.add(block * matrix.block_len() + place * BLOCK);
                         let x = x.add(tap.row * self.work.frame.row() + tap.column * BLOCK);
-                        if paired {
-                            by_rows!(V, P, 2, count, |c| channels_of_tap(&self, x, dy, sum, c));
-                        } else {
-                            by_rows!(V, P, 1, count, |c| channels_of_tap(&self, x, dy, sum, c));
-                        }
+                        by_rows!(V, P, paired, count, channels_of_tap(c, &self, x, dy, sum));
                     }
                 }
             }
@@ -176,11 +172,11 @@ impl Routine for Products<'_> {
 /// As for [`Products`]; `x` is the tap's first pixel, `dy` the first block's plane, `sum` its sums for the tap.
 #[inline(always)]
 unsafe fn channels_of_tap<V: Vector, const P: usize, const B: usize, const R: usize>(
+    c: usize,
     products: &Products<'_>,
     x: *const f32,
     dy: *const f32,
     sum: *mut f32,
-    c: usize,
 ) {
     let (grid, band) = (&products.work.grid, products.band);
     let row = grid.stride * products.work.frame.row();

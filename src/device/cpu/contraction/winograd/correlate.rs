@@ -198,12 +198,12 @@ impl Routine for Results<'_> {
 /// The processor has the set of V; the points of `tiles` tiles of all channels, and the weight's, are made.
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
+    tile: usize,
     points: *const f32,
     weight: Lanes,
     products: *mut f32,
     channels: usize,
     tiles: usize,
-    tile: usize,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -256,11 +256,7 @@ impl Correlate {
                     let points = points.add(channels.start * count);
                     let products = products.add(block * count * BLOCK);
                     let channels = channels.len();
-                    if paired {
-                        by_rows!(V, P, 2, count, |t| product(points, weight, products, channels, count, t));
-                    } else {
-                        by_rows!(V, P, 1, count, |t| product(points, weight, products, channels, count, t));
-                    }
+                    by_rows!(V, P, paired, count, product(tile, points, weight, products, channels, count));
                 }
             }
         }

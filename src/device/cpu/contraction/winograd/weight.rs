@@ -269,11 +269,7 @@ impl ToWeight {
                     let x = x.add(from * count);
                     let sum = (sum.add((block * matrix.span + from - channels.start) * BLOCK), matrix.span * BLOCK);
                     let rows = BLOCK.min(channels.end - from);
-                    if paired {
-                        by_rows!(V, P, 2, rows, |c| product(x, dy, sum, (begun, count), c));
-                    } else {
-                        by_rows!(V, P, 1, rows, |c| product(x, dy, sum, (begun, count), c));
-                    }
+                    by_rows!(V, P, paired, rows, product(c, x, dy, sum, (begun, count)));
                 }
             }
         }
@@ -335,11 +331,11 @@ impl Routine for AtPoint<'_> {
 /// it has `begun`.
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
+    c: usize,
     x: *const f32,
     dy: Lanes,
     (sum, block): (*mut f32, usize),
     (begun, tiles): (bool, usize),
-    c: usize,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
