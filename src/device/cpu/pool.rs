@@ -24,10 +24,9 @@ pub(super) struct Turn {
 }
 
 /// From which end a worker goes through its share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// The first task first.
-    #[default]
     Up,
     /// The last task first.
     Down,

@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn rows_come_in_sizes_that_have_code() {
-        for most in [4, 6, 16] {
+        for most in [2, 4, 6, 8, 16] {
             for count in 0..100 {
                 let mut left = count;
                 while left > 0 {

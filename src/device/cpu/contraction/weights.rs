@@ -51,7 +51,7 @@ impl Matrix {
             let block = next;
             let left = self.blocks() - block;
             let paired = pairs && left > 1 && self.channels(block) == self.channels(block + 1);
-            next += if paired { 2 } else { 1 }.min(left);
+            next += if paired { 2 } else { left.min(1) };
             (left > 0).then_some((block, paired))
         })
     }
