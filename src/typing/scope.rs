@@ -192,7 +192,7 @@ impl Checker<'_> {
                     && given
                     && let (Some(_), Some(layer)) = (foreign, tables::layer(near.name)) =>
             {
-                format!("did you mean `{}`? it is `{}`", near.name, tables::signature(layer.name, layer.params))
+                format!("{} it is `{}`", near.question(""), tables::signature(layer.name, layer.params))
             }
             Some(near) => {
                 // A whole model within a net is seldom what is meant, and in its own net never.

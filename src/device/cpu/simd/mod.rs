@@ -20,6 +20,8 @@ pub(super) trait Vector: Copy {
     /// Rows of sixteen channels that are summed in registers at a time, and rows of twice sixteen: none where registers
     /// are too few to gain by it.
     const ROWS: [usize; 2];
+    /// Whether blocks are summed by twos.
+    const PAIRS: bool = Self::ROWS[1] > 0;
 
     /// The same number in all lanes.
     ///

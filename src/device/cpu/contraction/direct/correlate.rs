@@ -153,7 +153,7 @@ impl Routine for Sites<'_> {
         // SAFETY: as the maker promises.
         unsafe {
             let (first, count) = (self.band.columns.start, self.band.columns.len());
-            for (block, paired) in self.matrix.parts(V::ROWS[1] > 0) {
+            for (block, paired) in self.matrix.parts(V::PAIRS) {
                 for row in self.band.rows.clone() {
                     let read = self.planes.add(row * grid.stride * pitch.read_row + first * grid.stride * BLOCK);
                     let write = self.result.add(

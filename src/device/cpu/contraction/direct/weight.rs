@@ -146,7 +146,7 @@ impl Routine for Products<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let (matrix, image) = (&self.work.matrix, self.image);
-        for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
+        for (block, paired) in matrix.parts(V::PAIRS) {
             let channels = matrix.channels(block);
             for from in channels.clone().step_by(BLOCK) {
                 let count = BLOCK.min(channels.end - from);

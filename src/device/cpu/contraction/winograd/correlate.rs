@@ -249,7 +249,7 @@ impl Correlate {
                 let points = points.add(point * read_pitch);
                 let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
                 let products = products.add(point * made_pitch);
-                for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
+                for (block, paired) in matrix.parts(V::PAIRS) {
                     let lanes = matrix.span * BLOCK;
                     let weight = Lanes { start: weight.add(block * lanes), block: lanes };
                     let channels = matrix.channels(block);

@@ -262,7 +262,7 @@ impl ToWeight {
         unsafe {
             let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
             let sum = start.add(point * weight_pitch(matrix));
-            for (block, paired) in matrix.parts(V::ROWS[1] > 0) {
+            for (block, paired) in matrix.parts(V::PAIRS) {
                 let dy = Lanes { start: dy.add(block * count * BLOCK), block: count * BLOCK };
                 let channels = matrix.channels(block);
                 for from in channels.clone().step_by(BLOCK) {
