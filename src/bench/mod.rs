@@ -14,7 +14,7 @@ pub use spread::Spread;
 use std::time::Instant;
 
 use crate::data::{self, Batch, Pass};
-use crate::device::{Device, Engine, State, host};
+use crate::device::{Device, Engine, host};
 use crate::diag::{Failure, codes};
 use crate::driver::{self, Built, Choice, Footprint, Input, Session};
 use crate::net::recipe::{Data, DataSet, Loss, Optimizer, UpdateRule};
@@ -113,10 +113,7 @@ pub fn measure(
     let compile_seconds = start.elapsed().as_secs_f64();
 
     let images = drawn(&network, batch);
-    // A network without a recipe has no momenta; those of a fresh engine are 0, as at a run's start.
-    for parameter in network.parameters() {
-        engine.write(&State::Parameter(parameter.path.clone()), &train::initial(&parameter, 0));
-    }
+    train::initialise(engine, &network, 0);
     let &Options { threads, samples, warmup, every_sample: every, .. } = options;
     let sampler = Sampler { threads, samples, warmup, every };
     let timing = recipe.as_ref().map(|_| {

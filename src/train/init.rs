@@ -4,7 +4,7 @@
 //! one takes a word a place. The fan in of a weight is the product of its dimensions without the first, its fan out the
 //! first times the kernel's pixels; groups count as the weight's own dimensions have them.
 
-use crate::device::{Engine, State};
+use crate::device::{Engine, State, host};
 use crate::net::recipe::Memory;
 use crate::net::{Init, Network, Parameter, ParameterInit};
 use crate::num::draw::{self, Stream};
@@ -43,13 +43,15 @@ pub fn initialise(engine: &mut dyn Engine, network: &Network, seed: u64) {
         engine.write(&State::Parameter(parameter.path.clone()), &values);
         for memory in Memory::ALL {
             let state = State::Memory(memory, parameter.path.clone());
-            let start = match memory {
-                Memory::Average => values.clone(),
-                Memory::Momentum | Memory::Square | Memory::Gathered => vec![0.0; values.len()],
-            };
-            if engine.has(&state) {
-                engine.write(&state, &start);
+            if !engine.has(&state) {
+                continue;
+            }
+            match memory {
+                Memory::Average => engine.write(&state, &values),
+                Memory::Momentum | Memory::Square | Memory::Gathered => engine.write(&state, &vec![0.0; values.len()]),
             }
         }
     }
+    // The values of a wide network's layers, which the allocator would keep.
+    host::give_back_memory();
 }
