@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::decide::operands;
 use super::persistent::feature;
+use super::stand_in::StandIn;
 use crate::graph::op::{GateRef, Op, ScaleOp};
 use crate::graph::{Graph, NodeId};
 use crate::kernel::{
@@ -17,6 +18,8 @@ pub(super) struct Expressions<'a> {
     pub(super) graph: &'a Graph,
     /// The buffers of stored nodes.
     pub(super) buffers: &'a BTreeMap<NodeId, BufferId>,
+    /// Of some stored nodes what is read in their stead while a gate is open.
+    pub(super) stand_ins: &'a BTreeMap<NodeId, StandIn>,
     pub(super) map: MapBuilder,
     /// Values that this map itself computes and stores.
     pub(super) known: BTreeMap<NodeId, Value>,
@@ -31,7 +34,14 @@ impl Expressions<'_> {
         let value = match self.buffers.get(&id) {
             Some(buffer) => {
                 let place = self.place(id);
-                self.map.load(*buffer, place)
+                let kept = self.map.load(*buffer, place);
+                match self.stand_ins.get(&id) {
+                    Some(StandIn { node, gate }) => {
+                        let (cond, then) = (self.map.push(Expr::Draw(*gate)), self.value(*node));
+                        self.map.push(Expr::Select { cond, then, otherwise: kept })
+                    }
+                    None => kept,
+                }
             }
             None => self.computed(id),
         };

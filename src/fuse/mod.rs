@@ -2,13 +2,15 @@
 //!
 //! 1. [`persistent()`] lays out what outlives a step, once for all plans of a network.
 //! 2. `decide` says which nodes are stored. Contractions and reductions always are; an element-wise value is computed
-//!    again by each reader where that moves less memory than keeping it.
+//!    again by each reader where that moves less memory than keeping it. `in_place` says which of them take the place of
+//!    what they are made of.
 //! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece (`piece`) joins the kernel that made the
 //!    last of what it reads, as part of the map or as a contraction's epilogue, or a map that goes over the same memory;
-//!    an element-wise value that a contraction reads becomes its prologue.
+//!    an element-wise value that a contraction reads becomes its prologue. `stand_in` says which values are another one
+//!    while a gate is open.
 //! 4. `need` says behind which gates a value matters, so that a kernel that only serves branches behind a closed gate
-//!    does not run. A piece that matters without them never joins such a kernel; `close` sets the gradients that such
-//!    kernels leave out to 0.
+//!    does not run. A piece that matters without them never joins such a kernel, but where the branch ends (`rejoin`);
+//!    `close` sets the gradients that such kernels leave out to 0.
 //! 5. `expression` holds a row an operation: its equation as an expression at one point. `update` holds those of the
 //!    optimizer, whose kernels run last.
 //!
@@ -17,10 +19,13 @@
 mod close;
 mod decide;
 mod expression;
+mod in_place;
 mod need;
 mod persistent;
 mod piece;
+mod rejoin;
 mod schedule;
+mod stand_in;
 mod update;
 
 pub use persistent::{Persistent, persistent};
@@ -65,8 +70,9 @@ pub fn plan_apart(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan 
 
 fn planned(graph: &Graph, ways: Ways, persistent: &Persistent, batch: usize) -> Plan {
     let stored = if ways.fuses { decide::stored(graph) } else { decide::all(graph) };
+    let in_place = if ways.fuses { in_place::in_place(graph, &stored) } else { BTreeMap::new() };
     let needs = if ways.skips { need::needs(graph) } else { BTreeMap::new() };
-    let plan = schedule::schedule(graph, &stored, needs, ways.fuses, persistent, batch);
+    let plan = schedule::schedule(graph, &stored, in_place, needs, ways.fuses, persistent, batch);
     debug_assert_eq!(plan.verify(), Ok(()));
     plan
 }

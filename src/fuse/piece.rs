@@ -31,18 +31,15 @@ impl Open {
 
     /// The kernel. A gate that is open wherever it runs is no longer drawn in it.
     pub(super) fn finish(self) -> Kernel {
-        let when = self.when;
-        let open = |map: Map| when.gates().iter().fold(map, |map, gate| map.specialised(*gate, 1.0));
-        let finished = |piece: Piece| open(piece.map.finish());
+        let finished = |piece: Piece| piece.map.finish();
         let body = match self.body {
             OpenBody::Map(piece) => Body::Map(finished(piece)),
-            OpenBody::Contraction(contraction, epilogue) => Body::Contraction(Contraction {
-                pass: contraction.pass.map_operands(open),
-                epilogue: epilogue.map(finished),
-                ..contraction
-            }),
+            OpenBody::Contraction(contraction, epilogue) => {
+                Body::Contraction(Contraction { epilogue: epilogue.map(finished), ..contraction })
+            }
         };
-        Kernel { when, body }
+        let gates = self.when.gates().to_vec();
+        gates.into_iter().fold(Kernel { when: self.when, body }, |kernel, gate| kernel.specialised(gate, 1.0))
     }
 
     /// Whether a buffer that this kernel writes is known at each point of its loop. A value for a whole plane is not: it
@@ -123,10 +120,12 @@ impl Schedule<'_> {
         build: &impl Fn(&mut Expressions<'_>) -> Vec<Kept>,
     ) -> Piece {
         let map = map.named(name);
-        let mut e = Expressions { graph: self.graph, buffers: &self.buffers, map, known };
+        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.stand_ins);
+        let mut e = Expressions { graph, buffers, stand_ins, map, known };
         for (target, value, node) in build(&mut e) {
             let kept = e.map.while_open(missing, value);
-            e.map.store(target, kept);
+            let unless = node.and_then(|node| stand_ins.get(&node)).map(|stand_in| stand_in.gate);
+            e.map.store_unless(unless, target, kept);
             if let Some(node) = node {
                 e.known.insert(node, value);
             }

@@ -7,6 +7,8 @@ use super::decide::{self, Kind};
 use super::expression::{Expressions, parameter, part};
 use super::persistent::{Persistent, conv_sizes, conv_sizes_of, feature};
 use super::piece::{Kept, Open, OpenBody};
+use super::rejoin::rejoin;
+use super::stand_in::StandIn;
 use crate::graph::op::{Op, Output};
 use crate::graph::{Graph, NodeId, Phase};
 use crate::kernel::{
@@ -21,6 +23,7 @@ pub(super) type Needs = BTreeMap<NodeId, Vec<Draw>>;
 pub(super) fn schedule(
     graph: &Graph,
     stored: &BTreeSet<NodeId>,
+    in_place: BTreeMap<NodeId, NodeId>,
     needs: Needs,
     fuses: bool,
     persistent: &Persistent,
@@ -31,11 +34,13 @@ pub(super) fn schedule(
     let mut schedule = Schedule {
         graph,
         names,
+        in_place,
         needs,
         fuses,
         persistent,
         plan,
         buffers: BTreeMap::new(),
+        stand_ins: BTreeMap::new(),
         views: vec![],
         moments: BTreeMap::new(),
         kernels: vec![],
@@ -68,6 +73,8 @@ pub(super) struct Views {
 pub(super) struct Schedule<'a> {
     pub(super) graph: &'a Graph,
     pub(super) names: BTreeMap<NodeId, String>,
+    /// For some results of contractions the value that takes their place.
+    in_place: BTreeMap<NodeId, NodeId>,
     needs: Needs,
     /// Whether pieces join kernels.
     pub(super) fuses: bool,
@@ -75,6 +82,8 @@ pub(super) struct Schedule<'a> {
     pub(super) plan: Plan,
     /// The buffers of stored nodes.
     pub(super) buffers: BTreeMap<NodeId, BufferId>,
+    /// Of some of them what is read in their stead while a gate is open.
+    pub(super) stand_ins: BTreeMap<NodeId, StandIn>,
     /// The whole regions of each group, where the optimizer does something to it.
     pub(super) views: Vec<Option<Views>>,
     /// Each plane's mean and sum of squares about it, of the values whose moments are taken.
@@ -170,6 +179,7 @@ impl Schedule<'_> {
             Kind::Contraction => self.contraction(id),
             Kind::Pointwise | Kind::Gather => {
                 let buffer = self.buffer_of(id);
+                self.find_stand_in(id);
                 self.feature_piece(self.names[&id].clone(), id, id, |e| {
                     let value = e.computed(id);
                     vec![(Target::Point(buffer), value, Some(id))]
@@ -378,11 +388,12 @@ impl Schedule<'_> {
         self.needs.get(&id).cloned().unwrap_or_default()
     }
 
-    fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {
-        Expressions { graph: self.graph, buffers: &self.buffers, map: MapBuilder::new(name, domain), known }
+    pub(super) fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {
+        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.stand_ins);
+        Expressions { graph, buffers, stand_ins, map: MapBuilder::new(name, domain), known }
     }
 
-    fn domain(&self, id: NodeId) -> Domain {
+    pub(super) fn domain(&self, id: NodeId) -> Domain {
         let [channels, height, width] = feature(self.graph, id).expect("a map runs over a feature map");
         Domain::Feature { channels, height, width }
     }
@@ -399,6 +410,11 @@ impl Schedule<'_> {
             return *buffer;
         }
         debug_assert!(parameter(self.graph, id).is_none());
+        if let Some(made) = self.in_place.get(&id).copied() {
+            let buffer = self.buffer_of(made);
+            self.buffers.insert(id, buffer);
+            return buffer;
+        }
         let buffer = self.buffer(self.names[&id].clone(), self.size(id), KERNELS);
         self.buffers.insert(id, buffer);
         buffer
@@ -415,7 +431,11 @@ impl Schedule<'_> {
     }
 
     fn finish(mut self) -> Plan {
-        self.plan.kernels = self.kernels.into_iter().map(Open::finish).collect();
+        let mut kernels: Vec<_> = self.kernels.into_iter().map(Open::finish).collect();
+        if self.fuses {
+            rejoin(&mut kernels);
+        }
+        self.plan.kernels = kernels;
         self.plan.place(self.persistent.len);
         self.plan
     }

@@ -195,6 +195,14 @@ impl Draw {
     pub fn splits_tasks(&self) -> bool {
         self.level <= Level::Image && matches!(self.distribution, Distribution::Bernoulli { .. })
     }
+
+    /// How often it is 1, where it is 0 otherwise.
+    pub fn probability(&self) -> Option<f64> {
+        match self.distribution {
+            Distribution::Bernoulli { threshold } => Some(draw::bernoulli_probability(threshold)),
+            Distribution::Uniform { .. } => None,
+        }
+    }
 }
 
 /// How a word becomes a number.

@@ -96,12 +96,14 @@ impl Target {
 }
 
 /// A value that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Store {
     /// Where.
     pub target: Target,
     /// What.
     pub value: Value,
+    /// A draw that is one number a task: where it is 1 nothing reads what is kept, so it need not be.
+    pub unless: Option<Draw>,
 }
 
 /// One loop nest.
@@ -112,6 +114,7 @@ pub struct Store {
 /// 3. A reduction runs over the domain's inner axis, or over the batch in a map over channels.
 /// 4. In a map over features no reduction needs the result of another (one pass over memory).
 /// 5. What is stored a plane, an image or a channel does not vary below that.
+/// 6. A store that a draw makes needless is of points, and the draw splits tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
     /// The stable name of what it computes.
@@ -166,12 +169,13 @@ impl Map {
     }
 
     /// A Bernoulli draw that is one number for a whole task and worth a branch: a finer draw may depend on it, or
-    /// whether something is computed at each point.
+    /// whether something is computed or kept at each point.
     pub fn gate(&self) -> Option<Draw> {
         let finer = self.exprs.iter().any(|e| matches!(e, Expr::Draw(d) if d.level >= Level::Channel));
         let decides = |draw: &Expr| self.domain.inner().is_some() && self.exprs.iter().any(|e| self.gates(e, draw));
+        let keeps = |draw: &Draw| self.stores.iter().any(|store| store.unless == Some(*draw));
         let gate = |e: &Expr| match e {
-            Expr::Draw(d) if d.splits_tasks() && (finer || decides(e)) => Some(*d),
+            Expr::Draw(d) if d.splits_tasks() && (finer || decides(e) || keeps(d)) => Some(*d),
             _ => None,
         };
         self.exprs.iter().find_map(gate)
@@ -224,7 +228,11 @@ impl Map {
 
     /// The same map where `draw` is known to be `value`: what no longer matters is gone.
     pub fn specialised(&self, draw: Draw, value: f32) -> Map {
-        self.rebuilt(|expr| if *expr == Expr::Draw(draw) { Expr::Const(value) } else { expr.clone() })
+        let known = |store: &Store| store.unless == Some(draw);
+        let stores = self.stores.iter().filter(|store| !(known(store) && value > 0.0));
+        let stores = stores.map(|store| Store { unless: store.unless.filter(|_| !known(store)), ..*store });
+        let kept = Map { stores: stores.collect(), ..self.clone() };
+        kept.rebuilt(|expr| if *expr == Expr::Draw(draw) { Expr::Const(value) } else { expr.clone() })
     }
 
     /// The map without expressions that nothing stored needs.
@@ -240,8 +248,7 @@ impl Map {
             let expr = replace(expr).map_operands(|v| renamed[v.index()]);
             renamed.push(folded.push(expr));
         }
-        let stores: Vec<Store> =
-            self.stores.iter().map(|s| Store { target: s.target, value: renamed[s.value.index()] }).collect();
+        let stores: Vec<Store> = self.stores.iter().map(|s| Store { value: renamed[s.value.index()], ..*s }).collect();
         let mut needed = vec![false; folded.map.exprs.len()];
         stores.iter().for_each(|s| needed[s.value.index()] = true);
         for i in (0..needed.len()).rev() {
@@ -255,7 +262,7 @@ impl Map {
             place[i] = Value(exprs.len() as u32);
             exprs.push(expr.map_operands(|v| place[v.index()]));
         }
-        let stores = stores.iter().map(|s| Store { target: s.target, value: place[s.value.index()] }).collect();
+        let stores = stores.iter().map(|s| Store { value: place[s.value.index()], ..*s }).collect();
         Map { name: self.name.clone(), domain: self.domain, exprs, stores }
     }
 
@@ -322,6 +329,10 @@ impl Map {
             };
             if !fits {
                 return fail(format!("value {} cannot be stored at {:?}", store.value.0, store.target));
+            }
+            let of_points = matches!(store.target, Target::Point(_));
+            if store.unless.is_some_and(|draw| !of_points || !draw.splits_tasks()) {
+                return fail(format!("value {} is not stored where a draw of no task says so", store.value.0));
             }
         }
         Ok(())
@@ -431,7 +442,12 @@ impl MapBuilder {
 
     /// Keeps a value.
     pub fn store(&mut self, target: Target, value: Value) {
-        self.map.stores.push(Store { target, value });
+        self.store_unless(None, target, value);
+    }
+
+    /// Keeps a value; where the draw is 1 nothing reads it.
+    pub fn store_unless(&mut self, unless: Option<Draw>, target: Target, value: Value) {
+        self.map.stores.push(Store { target, value, unless });
     }
 
     /// What it computes so far.

@@ -168,6 +168,25 @@ impl Kernel {
         }
     }
 
+    /// The first draw that [decides](Map::gate) in one of its maps.
+    pub fn gate(&self) -> Option<Draw> {
+        self.maps().into_iter().find_map(Map::gate)
+    }
+
+    /// The same kernel where `draw` is known to be `value`: what no longer matters is gone.
+    pub fn specialised(self, draw: Draw, value: f32) -> Kernel {
+        let known = |map: Map| map.specialised(draw, value);
+        let body = match self.body {
+            Body::Map(map) => Body::Map(known(map)),
+            Body::Contraction(k) => Body::Contraction(Contraction {
+                pass: k.pass.map_operands(known),
+                epilogue: k.epilogue.map(known),
+                ..k
+            }),
+        };
+        Kernel { when: self.when, body }
+    }
+
     /// Its maps: itself, or its prologues and epilogue.
     pub fn maps(&self) -> Vec<&Map> {
         use super::{Operand, Pass};
@@ -385,7 +404,22 @@ impl Plan {
                     ));
                 }
             }
-            writes.into_iter().for_each(|id| written[id.0 as usize] = kernel.when.gates());
+            for id in writes {
+                let gates = &mut written[id.0 as usize];
+                *gates = match &kernel.when {
+                    When::Always => &[],
+                    When::Open(open) => open,
+                    // With what was written while they were open it is there in every step.
+                    When::Closed(closed) if all_among(gates, closed) => &[],
+                    When::Closed(_) => {
+                        return Err(format!(
+                            "kernel {} writes {}, which an open gate leaves unwritten",
+                            kernel.name(),
+                            self.buffer(id).name
+                        ));
+                    }
+                };
+            }
         }
         Ok(())
     }

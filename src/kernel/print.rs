@@ -8,6 +8,7 @@ use super::{
     Plan, ReduceOp, Target, Unary, Value, When,
 };
 use crate::net::recipe::Every;
+use crate::num::draw::bernoulli_probability;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +109,8 @@ fn body(f: &mut fmt::Formatter<'_>, plan: &Plan, map: &Map, indent: &str) -> fmt
             Target::Chunk(id) => format!("{}[task]", buffer(plan, id)),
             Target::Tile => "tile[h, w]".to_owned(),
         };
-        writeln!(f, "{indent}{target} = {}", printer.text[store.value.index()].0)?;
+        let unless = store.unless.map_or(String::new(), |draw| format!(" unless {} is 1", drawn(&draw)));
+        writeln!(f, "{indent}{target} = {}{unless}", printer.text[store.value.index()].0)?;
     }
     Ok(())
 }
@@ -223,7 +225,7 @@ fn drawn(draw: &Draw) -> String {
     let (stream, level) = (draw.stream.0, draw.level);
     match draw.distribution {
         Distribution::Bernoulli { threshold } => {
-            format!("bernoulli({:?}, per {level}, stream {stream:016x})", threshold as f64 / 4_294_967_296.0)
+            format!("bernoulli({:?}, per {level}, stream {stream:016x})", bernoulli_probability(threshold))
         }
         Distribution::Uniform { lo, width } => {
             format!("uniform({lo:?} + {width:?} u, per {level}, stream {stream:016x})")

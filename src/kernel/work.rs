@@ -49,8 +49,19 @@ impl Sum for Work {
 }
 
 impl Kernel {
-    /// What it does for `batch` images.
+    /// What it does for `batch` images: the mean over the draws that decide in its maps what is read and written.
     pub fn work(&self, plan: &Plan, batch: usize) -> Work {
+        match self.gate().and_then(|gate| Some((gate, gate.probability()?))) {
+            Some((gate, p)) => {
+                let [open, closed] = [1.0, 0.0].map(|value| self.clone().specialised(gate, value).work(plan, batch));
+                open.share(p) + closed.share(1.0 - p)
+            }
+            None => self.sure_work(plan, batch),
+        }
+    }
+
+    /// What it does where no draw decides.
+    fn sure_work(&self, plan: &Plan, batch: usize) -> Work {
         let bytes = |mut buffers: Vec<BufferId>| -> u64 {
             buffers.sort();
             buffers.dedup();

@@ -54,6 +54,11 @@ pub fn bernoulli_threshold(p: f64) -> u64 {
     (p * 4_294_967_296.0) as u64
 }
 
+/// How often a word lies below a threshold.
+pub fn bernoulli_probability(threshold: u64) -> f64 {
+    threshold as f64 / 4_294_967_296.0
+}
+
 /// A Bernoulli draw as 0 or 1.
 pub fn bernoulli(word: u32, threshold: u64) -> f32 {
     if u64::from(word) < threshold { 1.0 } else { 0.0 }

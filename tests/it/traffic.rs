@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use sdc::kernel::{BufferId, Kernel, Size};
+use sdc::kernel::{BufferId, Kernel, Size, When};
 use sdc::{bench, driver};
 
 use super::program;
@@ -11,10 +11,11 @@ use super::program;
 /// Images: as many as training takes, since fewer are parted otherwise.
 const BATCH: usize = 128;
 
-/// The second of three equal blocks, so that what stands around it is a block again.
-fn of_block(blocks: &str, block: &str, place: &str) -> String {
+/// The second of three equal blocks, so that what stands around it is a block again. Where it has gates they are all open, or
+/// all closed.
+fn of_block(blocks: &str, block: &str, place: &str, gates: f32) -> String {
     let text = format!(
-        "use std.resnet.{{basic}}\nuse std.pyramidnet.{{pyramid_basic}}\nuse std.regularizers.{{shakedrop}}\n\
+        "use std.resnet.{{basic}}\nuse std.pyramidnet.{{pyramid_basic}}\nuse std.regularizers.{{shakedrop, random_drop}}\n\
          model M {{\ninput image[3, 8, 8]\nnet {{ conv3x3(16); bn; {blocks} bn; relu; global_avg_pool; linear(4) }}\n{place}\n}}\n"
     );
     let outcome = program::build(&text);
@@ -31,8 +32,17 @@ fn of_block(blocks: &str, block: &str, place: &str) -> String {
     let mut number = 0;
     while number < plan.kernels.len() {
         // Two kernels in one pass of the engine read a map once.
-        let together = &plan.kernels[number..=number + usize::from(engine.joins(number))];
+        let together = plan.kernels[number..=number + usize::from(engine.joins(number))].iter().cloned();
         number += together.len();
+        let runs = |kernel: &Kernel| match kernel.when {
+            When::Always => true,
+            When::Open(_) => gates > 0.0,
+            When::Closed(_) => gates == 0.0,
+        };
+        let together: Vec<Kernel> = together.filter(runs).map(|kernel| decided(kernel, gates)).collect();
+        if together.is_empty() {
+            continue;
+        }
         let of = |ids: fn(&Kernel) -> Vec<BufferId>| -> BTreeSet<BufferId> {
             together.iter().flat_map(ids).filter(whole).collect()
         };
@@ -73,23 +83,32 @@ fn of_block(blocks: &str, block: &str, place: &str) -> String {
     out
 }
 
+fn decided(kernel: Kernel, gates: f32) -> Kernel {
+    match kernel.gate() {
+        Some(gate) => decided(kernel.specialised(gate, gates), gates),
+        None => kernel,
+    }
+}
+
 #[test]
 fn passes_over_memory_of_a_block_of_each_kind() {
     let shakedrop = "place shakedrop(p: 0.5, level: pixel) on residuals";
-    for (name, blocks, block, place) in [
-        ("passes_of_a_resnet_block", "relu; basic(16); basic(16); basic(16);", "basic[1]", ""),
-        ("passes_of_a_resnet_block_shakedrop", "relu; basic(16); basic(16); basic(16);", "basic[1]", shakedrop),
-        (
-            "passes_of_a_pyramidnet_block_shakedrop",
-            "pyramid_basic(20); pyramid_basic(24); pyramid_basic(28);",
-            "pyramid_basic[1]",
-            shakedrop,
-        ),
+    let random_drop = "place random_drop(p: 0.5) on residuals";
+    let resnet = ["relu; basic(16); basic(16); basic(16);", "basic[1]"];
+    let pyramidnet = ["pyramid_basic(20); pyramid_basic(24); pyramid_basic(28);", "pyramid_basic[1]"];
+    for (name, [blocks, block], place, gates) in [
+        ("passes_of_a_resnet_block", resnet, "", 1.0),
+        ("passes_of_a_resnet_block_shakedrop", resnet, shakedrop, 1.0),
+        ("passes_of_a_resnet_block_shakedrop_closed", resnet, shakedrop, 0.0),
+        ("passes_of_a_resnet_block_random_drop", resnet, random_drop, 1.0),
+        ("passes_of_a_resnet_block_random_drop_closed", resnet, random_drop, 0.0),
+        ("passes_of_a_pyramidnet_block_shakedrop", pyramidnet, shakedrop, 1.0),
+        ("passes_of_a_pyramidnet_block_shakedrop_closed", pyramidnet, shakedrop, 0.0),
     ] {
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../golden/kernels");
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_snapshot!(name, of_block(blocks, block, place)));
+        settings.bind(|| insta::assert_snapshot!(name, of_block(blocks, block, place, gates)));
     }
 }

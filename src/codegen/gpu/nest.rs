@@ -117,7 +117,14 @@ pub(super) fn point_stores(w: &mut Writer<'_>, values: &mut Values<'_>) {
     values.define(w, &stores.iter().map(|s| s.value).collect::<Vec<_>>());
     for store in stores {
         let Target::Point(buffer) = store.target else { unreachable!("only those are wanted") };
-        w.store(buffer, "at", &values.vector(store.value));
+        let value = values.vector(store.value);
+        match store.unless.map(|draw| values.gate(&draw)) {
+            Some(gate) => {
+                values.define(w, &[gate]);
+                w.when(&format!("!({} > 0.0f)", values.text(gate)), |w| w.store(buffer, "at", &value));
+            }
+            None => w.store(buffer, "at", &value),
+        }
     }
 }
 

@@ -25,6 +25,13 @@ pub(super) struct Values<'m> {
     given: Vec<(BufferId, String)>,
 }
 
+/// One of two values that lie in memory: each with its buffer.
+struct Choice {
+    gate: Value,
+    then: (Value, BufferId),
+    otherwise: (Value, BufferId),
+}
+
 impl<'m> Values<'m> {
     pub(super) fn new(map: &'m Map, letter: &'static str) -> Self {
         let mut late = vec![false; map.exprs.len()];
@@ -117,7 +124,11 @@ impl<'m> Values<'m> {
             needed[i] &= !self.known[i];
             // What is joined is computed in the scope of the reduction.
             if needed[i] && !matches!(self.map.exprs[i], Expr::Reduce { .. }) {
-                self.map.exprs[i].operands().for_each(|v| needed[v.index()] = true);
+                match self.choice(Value(i as u32)) {
+                    // Only one of the two is read.
+                    Some(Choice { gate, .. }) => needed[gate.index()] = true,
+                    None => self.map.exprs[i].operands().for_each(|v| needed[v.index()] = true),
+                }
             }
         }
         for i in (0..needed.len()).filter(|i| needed[*i]) {
@@ -220,6 +231,7 @@ impl<'m> Values<'m> {
                     Binary::Max => format!("larger{suffix}({a}, {b})"),
                 }
             }
+            Expr::Select { .. } if let Some(choice) = self.choice(value) => return self.choose(w, value, &choice),
             Expr::Select { cond, then, otherwise } => {
                 let [cond, then, otherwise] = [cond, then, otherwise].map(|v| self.like(value, *v));
                 let suffix = if self.is_vector(value) { "_v" } else { "_s" };
@@ -232,6 +244,37 @@ impl<'m> Values<'m> {
             Expr::Reduce { body, .. } => return self.first(w, value, *body),
         };
         w.constant(self.ty(value), &self.name(value), &text);
+    }
+
+    /// Whether a value is one of two that lie in memory, as a draw says that is the same for all channels and pixels.
+    fn choice(&self, value: Value) -> Option<Choice> {
+        let Expr::Select { cond, then, otherwise } = *self.map.expr(value) else { return None };
+        let of = |value| match *self.map.expr(value) {
+            Expr::Load { buffer, at: Place::Point } => Some((value, buffer)),
+            _ => None,
+        };
+        let decides = matches!(self.map.expr(cond), Expr::Draw(draw) if draw.splits_tasks());
+        decides.then_some(())?;
+        Some(Choice { gate: cond, then: of(then)?, otherwise: of(otherwise)? })
+    }
+
+    fn choose(&self, w: &mut Writer<'_>, value: Value, choice: &Choice) {
+        let (name, gate) = (self.name(value), self.text(choice.gate));
+        w.variable(Type::F4, &name, "splat(0.0f)");
+        for (condition, (found, buffer)) in
+            [(format!("{gate} > 0.0f"), choice.then), (format!("!({gate} > 0.0f)"), choice.otherwise)]
+        {
+            w.when(&condition, |w| {
+                let found = if self.known[found.index()] { self.vector(found) } else { w.load(buffer, "at") };
+                w.assign(&name, &found);
+            });
+        }
+    }
+
+    /// The name of a draw that a store depends on.
+    pub(super) fn gate(&self, draw: &Draw) -> Value {
+        let place = self.map.exprs.iter().position(|expr| *expr == Expr::Draw(*draw));
+        Value(place.expect("a store depends on a draw of its map") as u32)
     }
 
     /// An operand in the type of a result.
