@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::persistent::feature;
+use super::stand_in::StandIn;
 use crate::graph::op::{Op, Output};
 use crate::graph::{Graph, MANY_READERS, NodeId, is_worth_keeping};
 use crate::net::{Activation, Level};
@@ -82,11 +83,11 @@ pub(super) fn operands(graph: &Graph, id: NodeId) -> Vec<NodeId> {
 
 /// The nodes whose values have a buffer of their own. Who reads a value depends on what is stored between, so what a
 /// first guess stores is the ground of the second.
-pub(super) fn stored(graph: &Graph) -> BTreeSet<NodeId> {
+pub(super) fn stored(graph: &Graph, stand_ins: &BTreeMap<NodeId, StandIn>) -> BTreeSet<NodeId> {
     let order = graph.nodes();
     let forced = forced(graph, &order);
-    let guess = worth_storing(graph, &order, &forced, &readers(graph, &order, &forced));
-    worth_storing(graph, &order, &forced, &readers(graph, &order, &guess))
+    let guess = worth_storing(graph, &order, &forced, &readers(graph, &order, &forced, stand_ins));
+    worth_storing(graph, &order, &forced, &readers(graph, &order, &guess, stand_ins))
 }
 
 /// Every node that has a value of its own.
@@ -165,14 +166,20 @@ fn forced(graph: &Graph, order: &[NodeId]) -> BTreeSet<NodeId> {
 }
 
 /// How many kernels would read each value if of the element-wise values those in `stored` alone were kept. The sums that a
-/// batch normalisation takes over one value are one kernel.
-fn readers(graph: &Graph, order: &[NodeId], stored: &BTreeSet<NodeId>) -> BTreeMap<NodeId, usize> {
+/// batch normalisation takes over one value are one kernel. What reads a value reads what stands in for it, too.
+fn readers(
+    graph: &Graph,
+    order: &[NodeId],
+    stored: &BTreeSet<NodeId>,
+    stand_ins: &BTreeMap<NodeId, StandIn>,
+) -> BTreeMap<NodeId, usize> {
     let mut all: BTreeMap<NodeId, BTreeMap<NodeId, usize>> = BTreeMap::new();
     let total = |by: Option<&BTreeMap<NodeId, usize>>| by.map_or(0, |by| by.values().sum::<usize>().min(MANY_READERS));
     for &id in order.iter().rev() {
         let op = &graph.node(id).op;
         let passed_on = match kind(op) {
             Kind::Pointwise | Kind::Gather if !stored.contains(&id) => total(all.get(&id)).max(1),
+            Kind::Pointwise if stand_ins.contains_key(&id) => 1 + total(all.get(&id)),
             _ => 1,
         };
         let inputs = operands(graph, id);

@@ -1,13 +1,12 @@
 //! A graph to a plan: which values are kept, which are computed where they are read, and which kernels that makes.
 //!
 //! 1. [`persistent()`] lays out what outlives a step, once for all plans of a network.
-//! 2. `decide` says which nodes are stored. Contractions and reductions always are; an element-wise value is computed
-//!    again by each reader where that moves less memory than keeping it. `in_place` says which of them take the place of
-//!    what they are made of.
+//! 2. `values` says where each value is found. `decide`: which nodes are stored. Contractions and reductions always are; an
+//!    element-wise value is computed again by each reader where that moves less memory than keeping it. `in_place`: which
+//!    of them take the place of what they are made of. `stand_in`: which need not be read while a gate is open.
 //! 3. `schedule` turns nodes into pieces of kernels in the graph's order. A piece (`piece`) joins the kernel that made the
 //!    last of what it reads, as part of the map or as a contraction's epilogue, or a map that goes over the same memory;
-//!    an element-wise value that a contraction reads becomes its prologue. `stand_in` says which values are another one
-//!    while a gate is open.
+//!    an element-wise value that a contraction reads becomes its prologue.
 //! 4. `need` says behind which gates a value matters, so that a kernel that only serves branches behind a closed gate
 //!    does not run. A piece that matters without them never joins such a kernel, but where the branch ends (`rejoin`);
 //!    `close` sets the gradients that such kernels leave out to 0.
@@ -27,6 +26,7 @@ mod rejoin;
 mod schedule;
 mod stand_in;
 mod update;
+mod values;
 
 pub use persistent::{Persistent, persistent};
 
@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::Graph;
 use crate::kernel::Plan;
+use values::Values;
 
 /// What a plan may do for the sake of speed, none of which changes what it means.
 #[derive(Clone, Copy)]
@@ -69,10 +70,9 @@ pub fn plan_apart(graph: &Graph, persistent: &Persistent, batch: usize) -> Plan 
 }
 
 fn planned(graph: &Graph, ways: Ways, persistent: &Persistent, batch: usize) -> Plan {
-    let stored = if ways.fuses { decide::stored(graph) } else { decide::all(graph) };
-    let in_place = if ways.fuses { in_place::in_place(graph, &stored) } else { BTreeMap::new() };
+    let values = if ways.fuses { Values::fused(graph) } else { Values::apart(graph) };
     let needs = if ways.skips { need::needs(graph) } else { BTreeMap::new() };
-    let plan = schedule::schedule(graph, &stored, in_place, needs, ways.fuses, persistent, batch);
+    let plan = schedule::schedule(graph, &values, needs, persistent, batch);
     debug_assert_eq!(plan.verify(), Ok(()));
     plan
 }

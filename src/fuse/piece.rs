@@ -83,7 +83,7 @@ impl Schedule<'_> {
         let need = self.need(id);
         let alone = self.built(name, MapBuilder::new("", domain), BTreeMap::new(), &[], &build);
         let map = alone.map.clone().finish();
-        let host = if self.fuses { self.host(&map, &need, self.earliest(id)) } else { None };
+        let host = if self.values.fuse { self.host(&map, &need, self.earliest(id)) } else { None };
         let number = host.unwrap_or(self.kernels.len());
         let piece = match host {
             None => alone,
@@ -120,7 +120,7 @@ impl Schedule<'_> {
         build: &impl Fn(&mut Expressions<'_>) -> Vec<Kept>,
     ) -> Piece {
         let map = map.named(name);
-        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.stand_ins);
+        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.values.stand_ins);
         let mut e = Expressions { graph, buffers, stand_ins, map, known };
         for (target, value, node) in build(&mut e) {
             let kept = e.map.while_open(missing, value);

@@ -1,6 +1,6 @@
 //! Nodes to kernels, in the graph's order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::close::gated_gradient;
 use super::decide::{self, Kind};
@@ -8,7 +8,7 @@ use super::expression::{Expressions, parameter, part};
 use super::persistent::{Persistent, conv_sizes, conv_sizes_of, feature};
 use super::piece::{Kept, Open, OpenBody};
 use super::rejoin::rejoin;
-use super::stand_in::StandIn;
+use super::values::Values;
 use crate::graph::op::{Op, Output};
 use crate::graph::{Graph, NodeId, Phase};
 use crate::kernel::{
@@ -20,27 +20,17 @@ use crate::net::recipe::Memory;
 /// For each node the gates that are open wherever its value matters.
 pub(super) type Needs = BTreeMap<NodeId, Vec<Draw>>;
 
-pub(super) fn schedule(
-    graph: &Graph,
-    stored: &BTreeSet<NodeId>,
-    in_place: BTreeMap<NodeId, NodeId>,
-    needs: Needs,
-    fuses: bool,
-    persistent: &Persistent,
-    batch: usize,
-) -> Plan {
+pub(super) fn schedule(graph: &Graph, values: &Values, needs: Needs, persistent: &Persistent, batch: usize) -> Plan {
     let plan = Plan { batch, buffers: vec![], slots: BTreeMap::new(), kernels: vec![], arena: 0, plain: false };
     let names = graph.names();
     let mut schedule = Schedule {
         graph,
         names,
-        in_place,
+        values,
         needs,
-        fuses,
         persistent,
         plan,
         buffers: BTreeMap::new(),
-        stand_ins: BTreeMap::new(),
         views: vec![],
         moments: BTreeMap::new(),
         kernels: vec![],
@@ -50,7 +40,7 @@ pub(super) fn schedule(
     schedule.sources();
     schedule.outputs();
     for id in graph.nodes() {
-        if stored.contains(&id) {
+        if values.stored.contains(&id) {
             schedule.node(id);
         }
         if graph.node(id).phase == Phase::Forward {
@@ -73,17 +63,13 @@ pub(super) struct Views {
 pub(super) struct Schedule<'a> {
     pub(super) graph: &'a Graph,
     pub(super) names: BTreeMap<NodeId, String>,
-    /// For some results of contractions the value that takes their place.
-    in_place: BTreeMap<NodeId, NodeId>,
+    /// Where values are found.
+    pub(super) values: &'a Values,
     needs: Needs,
-    /// Whether pieces join kernels.
-    pub(super) fuses: bool,
     pub(super) persistent: &'a Persistent,
     pub(super) plan: Plan,
     /// The buffers of stored nodes.
     pub(super) buffers: BTreeMap<NodeId, BufferId>,
-    /// Of some of them what is read in their stead while a gate is open.
-    pub(super) stand_ins: BTreeMap<NodeId, StandIn>,
     /// The whole regions of each group, where the optimizer does something to it.
     pub(super) views: Vec<Option<Views>>,
     /// Each plane's mean and sum of squares about it, of the values whose moments are taken.
@@ -179,7 +165,6 @@ impl Schedule<'_> {
             Kind::Contraction => self.contraction(id),
             Kind::Pointwise | Kind::Gather => {
                 let buffer = self.buffer_of(id);
-                self.find_stand_in(id);
                 self.feature_piece(self.names[&id].clone(), id, id, |e| {
                     let value = e.computed(id);
                     vec![(Target::Point(buffer), value, Some(id))]
@@ -388,12 +373,12 @@ impl Schedule<'_> {
         self.needs.get(&id).cloned().unwrap_or_default()
     }
 
-    pub(super) fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {
-        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.stand_ins);
+    fn expressions(&self, name: String, domain: Domain, known: BTreeMap<NodeId, Value>) -> Expressions<'_> {
+        let (graph, buffers, stand_ins) = (self.graph, &self.buffers, &self.values.stand_ins);
         Expressions { graph, buffers, stand_ins, map: MapBuilder::new(name, domain), known }
     }
 
-    pub(super) fn domain(&self, id: NodeId) -> Domain {
+    fn domain(&self, id: NodeId) -> Domain {
         let [channels, height, width] = feature(self.graph, id).expect("a map runs over a feature map");
         Domain::Feature { channels, height, width }
     }
@@ -410,7 +395,7 @@ impl Schedule<'_> {
             return *buffer;
         }
         debug_assert!(parameter(self.graph, id).is_none());
-        if let Some(made) = self.in_place.get(&id).copied() {
+        if let Some(made) = self.values.in_place.get(&id).copied() {
             let buffer = self.buffer_of(made);
             self.buffers.insert(id, buffer);
             return buffer;
@@ -432,7 +417,7 @@ impl Schedule<'_> {
 
     fn finish(mut self) -> Plan {
         let mut kernels: Vec<_> = self.kernels.into_iter().map(Open::finish).collect();
-        if self.fuses {
+        if self.values.fuse {
             rejoin(&mut kernels);
         }
         self.plan.kernels = kernels;

@@ -7,48 +7,50 @@
 use std::collections::BTreeMap;
 
 use super::decide::{Kind, kind, operands};
-use super::schedule::Schedule;
-use crate::graph::NodeId;
+use super::expression::Expressions;
 use crate::graph::op::Op;
-use crate::kernel::{Draw, Expr, Target};
+use crate::graph::{Graph, NodeId};
+use crate::kernel::{BufferId, Domain, Draw, Expr, MapBuilder, Place, Target};
 
 /// What a value is while a gate is open.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StandIn {
-    /// The other value, which is stored.
+    /// The other value.
     pub(super) node: NodeId,
     /// The gate: a draw that is one number a task.
     pub(super) gate: Draw,
 }
 
-impl Schedule<'_> {
-    /// Looks for what may be read in a stored node's stead, and keeps it for all that read the node.
-    pub(super) fn find_stand_in(&mut self, id: NodeId) {
-        let Op::Scale(_) = self.graph.node(id).op else { return };
-        let node = self.graph.inputs(id)[0];
-        let Some(buffer) = self.buffers.get(&node).copied() else { return };
-        if !self.fuses || !self.is_read_by_maps(id) {
-            return;
-        }
-        let mut e = self.expressions(String::new(), self.domain(id), BTreeMap::new());
-        let value = e.computed(id);
-        e.map.store(Target::Tile, value);
-        let map = e.map.finish();
-        let is_other = |gate: &Draw| {
-            let open = map.specialised(*gate, 1.0);
-            matches!(open.expr(open.stores[0].value), Expr::Load { buffer: other, .. } if *other == buffer)
-        };
-        let draws = map.exprs.iter().filter_map(|expr| if let Expr::Draw(draw) = expr { Some(*draw) } else { None });
-        if let Some(gate) = draws.filter(Draw::splits_tasks).find(is_other) {
-            self.stand_ins.insert(id, StandIn { node, gate });
-        }
-    }
+/// What may be read in a node's stead if both are stored, for each node of which there is such a value.
+pub(super) fn stand_ins(graph: &Graph) -> BTreeMap<NodeId, StandIn> {
+    let scaled = graph.nodes().into_iter().filter(|id| matches!(graph.node(*id).op, Op::Scale(_)));
+    scaled.filter(|id| is_read_by_maps(graph, *id)).filter_map(|id| Some((id, stand_in(graph, id)?))).collect()
+}
 
-    /// Whether all that reads a node does so in maps, at its own point.
-    fn is_read_by_maps(&self, id: NodeId) -> bool {
-        let readers = self.graph.consumers(id);
-        readers.into_iter().filter(|reader| operands(self.graph, *reader).contains(&id)).all(|reader| {
-            matches!(kind(&self.graph.node(reader).op), Kind::Pointwise | Kind::OverPixels | Kind::OverBatch)
-        })
-    }
+fn stand_in(graph: &Graph, id: NodeId) -> Option<StandIn> {
+    let node = graph.inputs(id)[0];
+    let mut map = MapBuilder::new("", Domain::Feature { channels: 1, height: 1, width: 1 });
+    let other = Expr::Load { buffer: BufferId(0), at: Place::Point };
+    let known = BTreeMap::from([(node, map.push(other.clone()))]);
+    let nothing = BTreeMap::new();
+    let mut e = Expressions { graph, buffers: &nothing, stand_ins: &BTreeMap::new(), map, known };
+    let value = e.computed(id);
+    e.map.store(Target::Tile, value);
+    let map = e.map.finish();
+    let is_other = |gate: &Draw| {
+        let open = map.specialised(*gate, 1.0);
+        *open.expr(open.stores[0].value) == other
+    };
+    let draws = map.exprs.iter().filter_map(|expr| if let Expr::Draw(draw) = expr { Some(*draw) } else { None });
+    let gate = draws.filter(Draw::splits_tasks).find(is_other)?;
+    Some(StandIn { node, gate })
+}
+
+/// Whether all that reads a node does so in maps, at its own point.
+fn is_read_by_maps(graph: &Graph, id: NodeId) -> bool {
+    let readers = graph.consumers(id);
+    readers
+        .into_iter()
+        .filter(|reader| operands(graph, *reader).contains(&id))
+        .all(|reader| matches!(kind(&graph.node(reader).op), Kind::Pointwise | Kind::OverPixels | Kind::OverBatch))
 }

@@ -3,7 +3,7 @@
 //! A prologue computes a plane of what is read, an epilogue runs on each plane that is finished, both while the plane is
 //! in cache. How the sums are blocked is the device's business (`device`), as long as it depends on shapes alone.
 
-use super::{BufferId, Domain, Map, Target, padded};
+use super::{BufferId, Domain, Draw, Map, Target, padded};
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +170,25 @@ pub struct Contraction {
 }
 
 impl Contraction {
+    /// Its prologues, then its epilogue.
+    pub fn maps(&self) -> Vec<&Map> {
+        let operands = match &self.pass {
+            Pass::Forward { x, .. } => vec![x],
+            Pass::ToInput { dy, .. } => vec![dy],
+            Pass::ToWeight { x, dy, .. } => vec![x, dy],
+        };
+        let prologues = operands.into_iter().filter_map(|operand| match operand {
+            Operand::Stored(_) => None,
+            Operand::Computed(map) => Some(map),
+        });
+        prologues.chain(&self.epilogue).collect()
+    }
+
+    /// The first gate of the whole batch that [decides](Map::gate) in one of its maps.
+    pub fn gate(&self) -> Option<Draw> {
+        self.maps().into_iter().filter_map(Map::gate).find(Draw::is_gate)
+    }
+
     /// The buffers that it reads as they lie there.
     pub fn stored_reads(&self) -> Vec<BufferId> {
         let (operands, weight) = match &self.pass {

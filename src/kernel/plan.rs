@@ -189,21 +189,9 @@ impl Kernel {
 
     /// Its maps: itself, or its prologues and epilogue.
     pub fn maps(&self) -> Vec<&Map> {
-        use super::{Operand, Pass};
         match &self.body {
             Body::Map(map) => vec![map],
-            Body::Contraction(k) => {
-                let operands = match &k.pass {
-                    Pass::Forward { x, .. } => vec![x],
-                    Pass::ToInput { dy, .. } => vec![dy],
-                    Pass::ToWeight { x, dy, .. } => vec![x, dy],
-                };
-                let prologues = operands.into_iter().filter_map(|o| match o {
-                    Operand::Stored(_) => None,
-                    Operand::Computed(map) => Some(map),
-                });
-                prologues.chain(&k.epilogue).collect()
-            }
+            Body::Contraction(k) => k.maps(),
         }
     }
 }

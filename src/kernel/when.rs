@@ -26,7 +26,7 @@ impl When {
 
     /// Whether this step is one of them.
     pub fn holds(&self, seed: u64, step: u32) -> bool {
-        let open = |gates: &[Draw]| gates.iter().all(|gate| is_open(gate, seed, step));
+        let open = |gates: &[Draw]| gates.iter().all(|gate| gate.is_open(seed, step));
         match self {
             When::Always => true,
             When::Open(gates) => open(gates),
@@ -51,10 +51,16 @@ impl When {
     }
 }
 
-fn is_open(gate: &Draw, seed: u64, step: u32) -> bool {
-    match gate.distribution {
-        Distribution::Bernoulli { threshold } => bernoulli(gate.stream.word(seed, step, 0), threshold) > 0.0,
-        Distribution::Uniform { .. } => unreachable!("a gate is a Bernoulli draw"),
+impl Draw {
+    /// Whether a gate is 1 in a step.
+    ///
+    /// # Panics
+    /// Where it is no gate.
+    pub fn is_open(&self, seed: u64, step: u32) -> bool {
+        match self.distribution {
+            Distribution::Bernoulli { threshold } => bernoulli(self.stream.word(seed, step, 0), threshold) > 0.0,
+            Distribution::Uniform { .. } => unreachable!("a gate is a Bernoulli draw"),
+        }
     }
 }
 

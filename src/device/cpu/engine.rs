@@ -12,7 +12,7 @@ use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
 use crate::device::{Engine, State, host, layout, slot_of};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Kernel, Param, Pass, Plan, Slot, blocks};
+use crate::kernel::{BLOCK, Body, BufferId, Domain, Draw, Kernel, Param, Pass, Plan, Slot, blocks};
 
 /// Elements under which the caller works alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -78,6 +78,8 @@ struct Compiled {
     /// The plan's numbers, in the order in which the code reads them.
     params: Vec<Param>,
     runs: Vec<Run>,
+    /// Of each contraction the gate that decides what it reads.
+    gates: Vec<Option<Draw>>,
     /// A kernel and the one after it in one pass.
     joined: Vec<Option<Ready>>,
     _code: Code,
@@ -207,6 +209,7 @@ impl CpuEngine {
             room: self.room,
             shared: self.shared.start(),
             order: Order::Up,
+            gate_is_open: true,
         };
         let mut next = kernels.start;
         while next < kernels.end {
@@ -217,6 +220,7 @@ impl CpuEngine {
                 continue;
             }
             at(number);
+            around.gate_is_open = compiled.gates[number].is_none_or(|gate| gate.is_open(seed, step));
             match (run, &compiled.joined[number]) {
                 (_, Some(joined)) if next < kernels.end => {
                     joined.run(&around);
@@ -364,7 +368,20 @@ impl Compiled {
             Run::Map { .. } => None,
             Run::Contraction(ready) => Some(ready),
         });
-        Compiled { runs, joined, _code: code, update: plan.update(), moved: plan.moved(), params, plan }
+        let gates = plan.kernels.iter().map(|kernel| match &kernel.body {
+            Body::Map(_) => None,
+            Body::Contraction(contraction) => contraction.gate(),
+        });
+        Compiled {
+            gates: gates.collect(),
+            runs,
+            joined,
+            _code: code,
+            update: plan.update(),
+            moved: plan.moved(),
+            params,
+            plan,
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Memory that is read soon, asked for while products are made: the lines come while the arithmetic units work.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Around;
 use crate::device::cpu::simd::expect_read;
-use crate::kernel::{BLOCK, BufferId, Map, Operand, Plan, Size};
+use crate::kernel::{BLOCK, BufferId, Draw, Map, Operand, Plan, Size};
 
 /// Feature maps of the batch that a prologue or an epilogue reads.
 #[derive(Clone, Default)]
@@ -18,6 +19,8 @@ struct Stored {
     offset: usize,
     /// Floats of an image.
     image: usize,
+    /// Whether it is read only where the contraction's gate is open, or only where it is closed.
+    where_open: Option<bool>,
 }
 
 /// Floats of what is asked for of a feature map, at most: more than that pushes what is at work out of the second-level
@@ -39,25 +42,39 @@ impl Share {
 }
 
 impl Ahead {
-    pub(super) fn of_operand(operand: &Operand, plan: &Plan) -> Self {
+    /// What an operand is read from; `gate` is the contraction's.
+    pub(super) fn of_operand(operand: &Operand, plan: &Plan, gate: Option<Draw>) -> Self {
         match operand {
-            Operand::Stored(buffer) => Ahead::new([*buffer], plan),
-            Operand::Computed(map) => Ahead::of_map(map, plan, &[]),
+            Operand::Stored(buffer) => Ahead::new([(*buffer, None)], plan),
+            Operand::Computed(map) => Ahead::of_map(map, plan, gate, &[]),
         }
     }
 
-    /// What a map reads in every step, but for the buffers of `except`. What a closed gate leaves unread is not asked for.
-    pub(super) fn of_map(map: &Map, plan: &Plan, except: &[BufferId]) -> Self {
-        let always = map.gated_reads().into_iter().filter(|(_, gates)| gates.is_empty()).map(|(buffer, _)| buffer);
-        Ahead::new(always.filter(|buffer| !except.contains(buffer)), plan)
+    /// What a map reads, but for the buffers of `except`. What some other closed gate leaves unread is not asked for.
+    pub(super) fn of_map(map: &Map, plan: &Plan, gate: Option<Draw>, except: &[BufferId]) -> Self {
+        let always = |map: &Map| -> BTreeSet<BufferId> {
+            let reads =
+                map.gated_reads().into_iter().filter(|(buffer, gates)| gates.is_empty() && !except.contains(buffer));
+            reads.map(|(buffer, _)| buffer).collect()
+        };
+        let Some(gate) = gate else { return Ahead::new(always(map).into_iter().map(|buffer| (buffer, None)), plan) };
+        let [open, closed] = [1.0, 0.0].map(|value| always(&map.specialised(gate, value)));
+        let where_open = |buffer: &BufferId| match (open.contains(buffer), closed.contains(buffer)) {
+            (true, true) => None,
+            (open, _) => Some(open),
+        };
+        Ahead::new(open.union(&closed).map(|buffer| (*buffer, where_open(buffer))), plan)
     }
 
-    fn new(buffers: impl IntoIterator<Item = BufferId>, plan: &Plan) -> Self {
-        let maps = buffers.into_iter().filter_map(|id| {
+    fn new(buffers: impl IntoIterator<Item = (BufferId, Option<bool>)>, plan: &Plan) -> Self {
+        let maps = buffers.into_iter().filter_map(|(id, where_open)| {
             let buffer = plan.buffer(id);
             let image = buffer.size.len(1);
-            (matches!(buffer.size, Size::Feature { .. }) && image > BLOCK)
-                .then_some(Stored { offset: buffer.offset, image })
+            (matches!(buffer.size, Size::Feature { .. }) && image > BLOCK).then_some(Stored {
+                offset: buffer.offset,
+                image,
+                where_open,
+            })
         });
         Ahead { maps: maps.collect() }
     }
@@ -65,7 +82,8 @@ impl Ahead {
     /// Asks for a share of some images.
     #[inline(always)]
     pub(super) fn expect(&self, around: &Around<'_>, images: &Range<usize>, share: Share) {
-        for map in self.maps.iter().filter(|map| images.len() * map.image <= MOST) {
+        let is_read = |map: &&Stored| map.where_open.is_none_or(|open| open == around.gate_is_open);
+        for map in self.maps.iter().filter(is_read).filter(|map| images.len() * map.image <= MOST) {
             let start = around.context.arena.wrapping_add(map.offset + images.start * map.image).cast_const();
             for line in share.of(images.len() * map.image / BLOCK) {
                 expect_read(start.wrapping_add(line * BLOCK));

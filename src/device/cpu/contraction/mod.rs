@@ -96,6 +96,8 @@ pub(super) struct Around<'a> {
     pub(super) shared: *mut f32,
     /// In which the batch is taken.
     pub(super) order: Order,
+    /// Whether the contraction's gate is open in this step, if it has one.
+    pub(super) gate_is_open: bool,
 }
 
 // SAFETY: workers use rooms of their own, and disjoint parts of what they share.
@@ -107,12 +109,13 @@ impl Ready {
         let sizes = contraction.sizes;
         let suits = !plan.plain && winograd::suits(&sizes);
         let offset = |id: BufferId| plan.buffer(id).offset;
+        let gate = contraction.gate();
         let mut source = |operand: &Operand, (channels, height, width)| {
             let origin = match operand {
                 Operand::Stored(id) => Origin::Stored(offset(*id)),
                 Operand::Computed(_) => Origin::Computed(code()),
             };
-            Source { origin, blocks: blocks(channels), height, width, reads: Ahead::of_operand(operand, plan) }
+            Source { origin, blocks: blocks(channels), height, width, reads: Ahead::of_operand(operand, plan, gate) }
         };
         let (x_shape, y_shape) = shapes(&sizes);
         let (direction, source, weight, result, shape) = match &contraction.pass {
@@ -132,7 +135,7 @@ impl Ready {
         let (channels, height, width) = shape;
         let epilogue = contraction.epilogue.as_ref().map(|_| code());
         let reads =
-            contraction.epilogue.as_ref().map_or_else(Ahead::default, |map| Ahead::of_map(map, plan, &[result]));
+            contraction.epilogue.as_ref().map_or_else(Ahead::default, |map| Ahead::of_map(map, plan, gate, &[result]));
         let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue, reads };
         let correlation = Correlation { sizes, direction, source, weight: offset(weight), result };
         let method = if suits {

@@ -82,6 +82,7 @@ impl Fenced {
             room: places[1] - places[0],
             shared: at(shared),
             order: Order::Up,
+            gate_is_open: true,
         });
     }
 }
