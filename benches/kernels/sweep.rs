@@ -77,7 +77,7 @@ fn speeds(width: usize, size: usize, batch: usize) -> [f64; 3] {
     ];
     let [forward, to_input, to_weight] = which.map(|which| ready.chosen(which));
     let number = to_input.0.iter().position(|chosen| *chosen).expect("the gradient to the input is some kernel");
-    let joined = ready.engine.joins(number);
+    let joined = ready.engine.pass(number).len() > 1;
     ready.time(1, &forward.0);
     let mut speed = |chosen: &[bool], flops: u64| {
         let fastest = (0..STEPS).map(|_| ready.time(1, chosen)).min().expect("there are steps");

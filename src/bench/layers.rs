@@ -1,6 +1,7 @@
 //! The kernels of a training step: how long each takes, and how much it does in that time.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Instant;
 
 use super::sample::Sampler;
@@ -8,7 +9,7 @@ use super::{RATE, Spread};
 use crate::data::Batch;
 use crate::device::cpu::CpuEngine;
 use crate::device::host::Reading;
-use crate::kernel::{Body, Kernel, Pass, Plan, Work};
+use crate::kernel::{Body, Pass, Plan, Work};
 
 /// What a step's kernels take, in the plan's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,20 +96,21 @@ pub(super) fn time(engine: &mut CpuEngine, images: &Batch, batch: usize, sampler
         if sampler.counts(&whole) { &mut kept } else { &mut dropped }.push(seconds);
     }
     let counted = if kept.is_empty() { &dropped } else { &kept };
-    let alone = |i: &usize| *i == 0 || !engine.joins(*i - 1);
-    let kernels = (0..plan.kernels.len()).filter(alone).map(|i| {
+    let kernels = (0..plan.kernels.len()).filter_map(|i| {
+        let pass = engine.pass(i);
         let runs: Vec<f64> = counted.iter().filter_map(|seconds| seconds.get(&i).copied()).collect();
+        // A map that never ran alone has its time and work in the row of its reader.
+        let elsewhere = pass.is_empty() || (runs.is_empty() && engine.pass(i + 1).contains(&i));
         let share = runs.len() as f64 / counted.len().max(1) as f64;
-        let together = &plan.kernels[i..=i + usize::from(engine.joins(i))];
-        row(together, &plan, batch, share, Spread::of(&runs).median)
+        (!elsewhere).then(|| row(&plan, i, pass, batch, share, Spread::of(&runs).median))
     });
     let steps: Vec<f64> = counted.iter().map(|seconds| seconds.values().sum()).collect();
     Layers { kernels: kernels.collect(), seconds: Spread::of(&steps).median }
 }
 
-/// A kernel, or two in one pass, that ran in a share `runs` of the steps, in `seconds` then.
-fn row(together: &[Kernel], plan: &Plan, batch: usize, runs: f64, seconds: f64) -> KernelTime {
-    let kernel = &together[0];
+/// A kernel, with another where both are one pass, that ran in a share `runs` of the steps, in `seconds` then.
+fn row(plan: &Plan, kernel: usize, pass: Range<usize>, batch: usize, runs: f64, seconds: f64) -> KernelTime {
+    let (kernel, together) = (&plan.kernels[kernel], &plan.kernels[pass]);
     let work: Work = together.iter().map(|kernel| kernel.work(plan, batch)).sum();
     let kind = match &kernel.body {
         Body::Map(_) => "map",

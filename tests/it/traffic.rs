@@ -29,20 +29,22 @@ fn of_block(blocks: &str, block: &str, place: &str, gates: f32) -> String {
     let mut lines = [String::new(), String::new()];
     // For each map how often it is read and written, forward and backward.
     let mut maps: BTreeMap<&str, [[usize; 2]; 2]> = BTreeMap::new();
-    let mut number = 0;
-    while number < plan.kernels.len() {
+    let runs = |kernel: &Kernel| match kernel.when {
+        When::Always => true,
+        When::Open(_) => gates > 0.0,
+        When::Closed(_) => gates == 0.0,
+    };
+    for (number, kernel) in plan.kernels.iter().enumerate() {
         // Two kernels in one pass of the engine read a map once.
-        let together = plan.kernels[number..=number + usize::from(engine.joins(number))].iter().cloned();
-        number += together.len();
-        let runs = |kernel: &Kernel| match kernel.when {
-            When::Always => true,
-            When::Open(_) => gates > 0.0,
-            When::Closed(_) => gates == 0.0,
-        };
-        let together: Vec<Kernel> = together.filter(runs).map(|kernel| decided(kernel, gates)).collect();
-        if together.is_empty() {
+        let pass = engine.pass(number);
+        let with_its_reader = number + 1 < plan.kernels.len()
+            && engine.pass(number + 1).contains(&number)
+            && runs(&plan.kernels[number + 1]);
+        let of_maps = plan.kernels[pass.clone()].iter().any(|kernel| kernel.reads().iter().any(whole));
+        if pass.is_empty() || with_its_reader || !runs(kernel) || !of_maps || !kernel.layer().starts_with(block) {
             continue;
         }
+        let together: Vec<Kernel> = plan.kernels[pass].iter().map(|kernel| decided(kernel.clone(), gates)).collect();
         let of = |ids: fn(&Kernel) -> Vec<BufferId>| -> BTreeSet<BufferId> {
             together.iter().flat_map(ids).filter(whole).collect()
         };
@@ -50,10 +52,6 @@ fn of_block(blocks: &str, block: &str, place: &str, gates: f32) -> String {
         // What an epilogue reads of its own kernel's result is still in cache.
         let read: BTreeSet<BufferId> = of(Kernel::reads).difference(&written).copied().collect();
         let name = |id: &BufferId| plan.buffer(*id).name.as_str();
-        let own = |id: &BufferId| name(id).trim_start_matches("d/").starts_with(block);
-        if !read.iter().chain(&written).any(own) {
-            continue;
-        }
         let pass = usize::from(together[0].name().starts_with("d/"));
         let list = |ids: &BTreeSet<BufferId>| {
             let names: BTreeSet<_> = ids.iter().map(name).collect();
@@ -71,8 +69,9 @@ fn of_block(blocks: &str, block: &str, place: &str, gates: f32) -> String {
         written.iter().for_each(|id| maps.entry(name(id)).or_default()[pass][1] += 1);
     }
     let [forward, backward] = lines;
-    let mut out =
-        format!("{blocks} {place}\nthe feature maps of {block}\n\nforward\n{forward}\nbackward\n{backward}\n");
+    let mut out = format!(
+        "{blocks} {place}\nwhat the kernels of {block} read and write\n\nforward\n{forward}\nbackward\n{backward}\n"
+    );
     let _ = writeln!(out, "{:50} {:>16} {:>16}", "feature map", "forward: r w", "backward: r w");
     let mut sums = [0, 0];
     for (map, [[fr, fw], [br, bw]]) in &maps {

@@ -12,7 +12,10 @@ use super::simd::Isa;
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
 use crate::device::{Engine, State, host, layout, slot_of};
-use crate::kernel::{BLOCK, Body, BufferId, Domain, Draw, Kernel, Param, Pass, Plan, Slot, blocks};
+use crate::kernel::{
+    BLOCK, Body, BufferId, Contraction, Domain, Draw, Expr, Kernel, Map, Operand, Param, Pass, Place, Plan, Slot, When,
+    blocks,
+};
 
 /// Elements under which the caller works alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
@@ -51,7 +54,7 @@ impl Needs {
                 Body::Contraction(contraction) => Some(Ready::new(contraction, plan, &mut || without_code)),
             });
             let ready: Vec<_> = ready.collect();
-            let joined = join(plan, |i| ready[i].as_ref());
+            let joined = join(plan, |_| without_code, |i| ready[i].as_ref());
             for ready in ready.iter().chain(&joined).flatten() {
                 needs.room = needs.room.max(ready.room());
                 needs.shared = needs.shared.max(ready.shared());
@@ -219,15 +222,18 @@ impl CpuEngine {
             if !kernel.when.holds(seed, step) {
                 continue;
             }
-            at(number);
-            around.gate_is_open = compiled.gates[number].is_none_or(|gate| gate.is_open(seed, step));
-            match (run, &compiled.joined[number]) {
-                (_, Some(joined)) if next < kernels.end => {
+            let runs_next = || next < kernels.end && compiled.plan.kernels[next].when.holds(seed, step);
+            let joined = compiled.joined[number].as_ref().filter(|_| runs_next());
+            let heard = if joined.is_some() { compiled.heard(number) } else { number };
+            at(heard);
+            around.gate_is_open = compiled.gates[heard].is_none_or(|gate| gate.is_open(seed, step));
+            match (run, joined) {
+                (_, Some(joined)) => {
                     joined.run(&around);
                     next += 1;
                 }
-                (Run::Map { function, domain }, _) => run_map(*function, *domain, &around),
-                (Run::Contraction(ready), _) => ready.run(&around),
+                (Run::Map { function, domain }, None) => run_map(*function, *domain, &around),
+                (Run::Contraction(ready), None) => ready.run(&around),
             }
             if reads_feature_maps(kernel) {
                 around.order = around.order.reversed();
@@ -284,9 +290,16 @@ impl CpuEngine {
         loss
     }
 
-    /// Whether a kernel of the training plan is done in one pass with the one after it.
-    pub fn joins(&self, kernel: usize) -> bool {
-        self.train.as_ref().is_some_and(|train| train.joined[kernel].is_some())
+    /// The kernels of the training plan that are done in one pass where a watcher hears of `kernel`; none where it is always
+    /// done in the pass of another. A map whose reader does not run in a step is done alone.
+    pub fn pass(&self, kernel: usize) -> Range<usize> {
+        let Some(train) = &self.train else { return kernel..kernel + 1 };
+        let joins = |first: usize| train.joined.get(first).is_some_and(Option::is_some);
+        if kernel > 0 && joins(kernel - 1) {
+            return if train.heard(kernel - 1) == kernel { kernel - 1..kernel + 1 } else { kernel..kernel };
+        }
+        let both = joins(kernel) && train.heard(kernel) == kernel;
+        kernel..kernel + 1 + usize::from(both)
     }
 
     /// The plan of a training step, where the engine was made for training.
@@ -346,6 +359,11 @@ impl CpuEngine {
 }
 
 impl Compiled {
+    /// Of a kernel that is done in one pass with the one after it the one that a watcher hears of: the first contraction.
+    fn heard(&self, number: usize) -> usize {
+        number + usize::from(matches!(self.runs[number], Run::Map { .. }))
+    }
+
     fn new(plan: Plan, threads: usize) -> Self {
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
         let params = plan.params();
@@ -364,10 +382,15 @@ impl Compiled {
                 Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
             })
             .collect();
-        let joined = join(&plan, |i| match &runs[i] {
+        let code_of = |i: usize| match &runs[i] {
+            Run::Map { function, .. } => *function,
+            Run::Contraction(_) => without_code,
+        };
+        let ready = |i: usize| match &runs[i] {
             Run::Map { .. } => None,
             Run::Contraction(ready) => Some(ready),
-        });
+        };
+        let joined = join(&plan, code_of, ready);
         let gates = plan.kernels.iter().map(|kernel| match &kernel.body {
             Body::Map(_) => None,
             Body::Contraction(contraction) => contraction.gate(),
@@ -401,22 +424,65 @@ fn put_back(arena: &mut Arena, parts: &[Range<usize>], mut kept: &[f32]) {
 }
 
 /// For each kernel the pass that does its work and that of the one after it, where there is one: a layer's gradients to its
-/// input and to its weight.
-fn join<'a>(plan: &Plan, ready: impl Fn(usize) -> Option<&'a Ready>) -> Vec<Option<Ready>> {
+/// input and to its weight, or a map and the layer that reads what it makes. `code` and `ready` are those of kernels.
+fn join<'a>(
+    plan: &Plan,
+    code: impl Fn(usize) -> MapFn,
+    ready: impl Fn(usize) -> Option<&'a Ready>,
+) -> Vec<Option<Ready>> {
     let joined = |i: usize| {
         let (first, second) = (plan.kernels.get(i)?, plan.kernels.get(i + 1)?);
-        let (Body::Contraction(to_input), Body::Contraction(to_weight)) = (&first.body, &second.body) else {
-            return None;
-        };
-        let (Pass::ToInput { dy, .. }, Pass::ToWeight { dy: same, .. }) = (&to_input.pass, &to_weight.pass) else {
-            return None;
-        };
-        let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
-        let fits =
-            dy.computes_the_same(same) && to_input.sizes == to_weight.sizes && first.when == second.when && apart;
-        fits.then(|| ready(i)?.joined(ready(i + 1)?))?
+        let Body::Contraction(contraction) = &second.body else { return None };
+        match &first.body {
+            Body::Contraction(to_input) => {
+                let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
+                let fits = share_gradient(to_input, contraction) && first.when == second.when && apart;
+                fits.then(|| ready(i)?.joined(ready(i + 1)?))?
+            }
+            Body::Map(map) => {
+                let runs = first.when == When::Always || first.when == second.when;
+                let fits = makes(map, contraction) && runs && leaves_alone(plan, second, first);
+                fits.then(|| ready(i + 1)?.made_by(code(i), map, plan))?
+            }
+        }
     };
     (0..plan.kernels.len()).map(joined).collect()
+}
+
+/// Whether two contractions are a layer's gradients to its input and to its weight, from the same gradient.
+fn share_gradient(first: &Contraction, second: &Contraction) -> bool {
+    match (&first.pass, &second.pass) {
+        (Pass::ToInput { dy, .. }, Pass::ToWeight { dy: same, .. }) => {
+            dy.computes_the_same(same) && first.sizes == second.sizes
+        }
+        _ => false,
+    }
+}
+
+/// Whether a map makes what a layer reads, each plane from its own task alone.
+fn makes(map: &Map, layer: &Contraction) -> bool {
+    let Pass::Forward { x, .. } = &layer.pass else { return false };
+    let sizes = &layer.sizes;
+    let planes = Domain::Feature { channels: sizes.inputs, height: sizes.height, width: sizes.width };
+    let made = map.writes();
+    let is_made = |id: &BufferId| made.contains(id);
+    let own = |expr: &Expr| matches!(expr, Expr::Load { at: Place::Point, .. }) || !expr.reads().any(|id| is_made(&id));
+    let only_own = match x {
+        Operand::Stored(_) => true,
+        Operand::Computed(prologue) => prologue.exprs.iter().all(own),
+    };
+    let after = layer.epilogue.iter().any(|epilogue| epilogue.reads().iter().any(is_made));
+    map.domain == planes && x.reads().iter().any(is_made) && only_own && !after
+}
+
+/// Whether nothing that a kernel writes lies where another reads or writes, whatever the time.
+fn leaves_alone(plan: &Plan, kernel: &Kernel, other: &Kernel) -> bool {
+    let place = |id: BufferId| {
+        let buffer = plan.buffer(id);
+        buffer.offset..buffer.offset + buffer.size.len(plan.batch)
+    };
+    let others: Vec<Range<usize>> = other.reads().into_iter().chain(other.writes()).map(place).collect();
+    kernel.writes().into_iter().map(place).all(|own| others.iter().all(|o| own.end <= o.start || o.end <= own.start))
 }
 
 /// Whether a kernel goes over the batch's feature maps, which are what fills the caches.

@@ -66,6 +66,14 @@ impl Ahead {
         Ahead::new(open.union(&closed).map(|buffer| (*buffer, where_open(buffer))), plan)
     }
 
+    /// What is read where a map makes a part of it first.
+    pub(super) fn behind(&self, map: &Map, plan: &Plan) -> Self {
+        let made: Vec<usize> = map.writes().into_iter().map(|id| plan.buffer(id).offset).collect();
+        let mut all = Ahead::of_map(map, plan, None, &[]);
+        all.maps.extend(self.maps.iter().filter(|read| !made.contains(&read.offset)));
+        all
+    }
+
     fn new(buffers: impl IntoIterator<Item = (BufferId, Option<bool>)>, plan: &Plan) -> Self {
         let maps = buffers.into_iter().filter_map(|(id, where_open)| {
             let buffer = plan.buffer(id);

@@ -19,7 +19,7 @@ use super::jit::MapFn;
 use super::pool::{Order, Pool, Turn};
 use super::simd::Isa;
 use crate::codegen::abi::StepContext;
-use crate::kernel::{BLOCK, BufferId, Contraction, Operand, Pass, Plan, Sizes, blocks};
+use crate::kernel::{BLOCK, BufferId, Contraction, Map, Operand, Pass, Plan, Sizes, blocks};
 use ahead::Ahead;
 use source::{Origin, Source};
 use weights::Matrix;
@@ -115,7 +115,8 @@ impl Ready {
                 Operand::Stored(id) => Origin::Stored(offset(*id)),
                 Operand::Computed(_) => Origin::Computed(code()),
             };
-            Source { origin, blocks: blocks(channels), height, width, reads: Ahead::of_operand(operand, plan, gate) }
+            let reads = Ahead::of_operand(operand, plan, gate);
+            Source { origin, maker: None, blocks: blocks(channels), height, width, reads }
         };
         let (x_shape, y_shape) = shapes(&sizes);
         let (direction, source, weight, result, shape) = match &contraction.pass {
@@ -144,6 +145,21 @@ impl Ready {
             Method::Direct(direct::Correlate::new(correlation))
         };
         Ready { method }
+    }
+
+    /// The same pass with the map before it, which makes what is read, plane by plane; none where it is no pass forward.
+    pub(super) fn made_by(&self, maker: MapFn, map: &Map, plan: &Plan) -> Option<Ready> {
+        let made = |job: &Correlation| {
+            let reads = job.source.reads.behind(map, plan);
+            let source = Source { maker: Some(maker), reads, ..job.source.clone() };
+            (job.direction == Direction::Forward).then(|| Correlation { source, ..job.clone() })
+        };
+        let method = match &self.method {
+            Method::Direct(m) => Method::Direct(direct::Correlate::new(made(&m.job)?)),
+            Method::Winograd(m) => Method::Winograd(winograd::Correlate::new(made(&m.job)?, plan.batch)),
+            Method::DirectWeight(_) | Method::WinogradWeight(_) | Method::WinogradBackward(_) => return None,
+        };
+        Some(Ready { method })
     }
 
     /// The passes to the input and to the weight as one that reads the gradient once, where that pays.

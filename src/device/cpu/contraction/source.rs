@@ -11,6 +11,8 @@ use crate::kernel::BLOCK;
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) origin: Origin,
+    /// A map that makes what a plane is read from, just before it is.
+    pub(super) maker: Option<MapFn>,
     /// Blocks of channels.
     pub(super) blocks: usize,
     pub(super) height: usize,
@@ -80,6 +82,7 @@ impl Source {
         frame: Frame,
         room: *mut f32,
     ) -> *const f32 {
+        self.make(around, n, block);
         let made = self.made(around, n, block, frame, room);
         if made == room.cast_const() {
             // SAFETY: as the caller promises.
@@ -102,6 +105,15 @@ impl Source {
         }
         // SAFETY: as the caller promises.
         unsafe { self.plane(around, n, 0, frame, room) }
+    }
+
+    /// Makes what image n's plane of a block is read from.
+    fn make(&self, around: &Around<'_>, n: usize, block: usize) {
+        if let Some(maker) = self.maker {
+            // SAFETY: the engine has made sure that the map goes over the planes that are read, and that its task is this
+            // plane's alone; a plane is read once.
+            unsafe { maker(around.context, n as u64, block as u64, std::ptr::null_mut(), 0) };
+        }
     }
 
     /// Where [`plane`](Source::plane) has made it.
@@ -142,6 +154,7 @@ impl Source {
         let pixel = Frame { before: 0, height: 1, width: 1 };
         for block in 0..self.blocks {
             for (i, n) in images.clone().enumerate() {
+                self.make(around, n, block);
                 // SAFETY: as the caller promises.
                 unsafe { self.fill(around, n, block, pixel, room.add((block * images.len() + i) * BLOCK)) };
             }

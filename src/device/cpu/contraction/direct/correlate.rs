@@ -14,7 +14,7 @@ use crate::kernel::BLOCK;
 
 /// A correlation site by site.
 pub(in super::super) struct Correlate {
-    job: Correlation,
+    pub(in super::super) job: Correlation,
     matrix: Matrix,
     frame: Frame,
     grids: Vec<Grid>,

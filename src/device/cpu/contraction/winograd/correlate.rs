@@ -16,7 +16,7 @@ use crate::kernel::BLOCK;
 /// A correlation with a 3 x 3 weight, group by group of tiles.
 #[derive(Clone)]
 pub(in super::super) struct Correlate {
-    pub(super) job: Correlation,
+    pub(in super::super) job: Correlation,
     matrix: Matrix,
     pub(super) tiles: Tiles,
 }
