@@ -11,6 +11,7 @@ mod contraction;
 mod engine;
 mod fence;
 mod jit;
+mod join;
 mod pool;
 mod simd;
 
