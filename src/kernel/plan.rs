@@ -206,6 +206,7 @@ impl Kernel {
 ///    views of a whole region.
 /// 4. The arena holds every buffer.
 /// 5. A kernel runs under gates alone, and what it writes matters to a later one only where those gates are open.
+/// 6. What need not be [kept](super::Store::unless) where a draw is 1 no other kernel reads where it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The most images of a batch.
@@ -347,6 +348,7 @@ impl Plan {
             kernel.writes().into_iter().for_each(|id| known[id.0 as usize] = true);
         }
         self.verify_skipping()?;
+        self.verify_kept()?;
         let span = |b: &Buffer| match b.lifetime {
             Lifetime::Persistent | Lifetime::Step => (0, self.kernels.len()),
             Lifetime::Kernels { from, to } => (from, to),
@@ -370,6 +372,30 @@ impl Plan {
                 }
             }
             open.push(buffer);
+        }
+        Ok(())
+    }
+
+    /// Invariant 6.
+    fn verify_kept(&self) -> Result<(), String> {
+        let mut needless: Vec<Option<Draw>> = vec![None; self.buffers.len()];
+        for kernel in &self.kernels {
+            for id in kernel.reads() {
+                let runs = |draw: &Draw| !matches!(&kernel.when, When::Closed(gates) if gates == &[*draw]);
+                let reads_it = |draw: Draw| runs(&draw) && kernel.clone().specialised(draw, 1.0).reads().contains(&id);
+                if needless[id.0 as usize].is_some_and(reads_it) {
+                    return Err(format!(
+                        "kernel {} reads {} where it need not be kept",
+                        kernel.name(),
+                        self.buffer(id).name
+                    ));
+                }
+            }
+            for store in kernel.maps().into_iter().flat_map(|map| &map.stores) {
+                if let Some(id) = store.target.buffer() {
+                    needless[id.0 as usize] = store.unless;
+                }
+            }
         }
         Ok(())
     }

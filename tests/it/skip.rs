@@ -7,7 +7,7 @@ use sdc::device::{Engine, State};
 use sdc::fuse;
 use sdc::graph::op::Output;
 use sdc::graph::{Graph, Inputs};
-use sdc::kernel::{Body, Pass, Plan, When};
+use sdc::kernel::{Body, Pass, Plan, Target, When};
 use sdc::net::recipe::{Memory, Optimizer, UpdateRule};
 use sdc::net::{Activation, Level, Network, Role, Rule, Shape};
 
@@ -279,6 +279,15 @@ fn a_plan_that_reads_what_a_closed_gate_leaves_out_is_refused() {
     refused(&|plan| plan.kernels[0].when = When::Open(vec![gate]), "which a closed gate leaves unwritten");
     let finer = sdc::kernel::Draw { level: Level::Image, ..gate };
     refused(&|plan| plan.kernels[0].when = When::Closed(vec![finer]), "a draw that is no gate");
+    let keep_less = |plan: &mut Plan| {
+        let maps = plan.kernels.iter_mut().filter_map(|kernel| match &mut kernel.body {
+            Body::Map(map) => Some(map),
+            Body::Contraction(_) => None,
+        });
+        let mut stores = maps.flat_map(|map| &mut map.stores).filter(|s| matches!(s.target, Target::Point(_)));
+        stores.next().expect("a map of points").unless = Some(gate);
+    };
+    refused(&keep_less, "where it need not be kept");
 }
 
 /// Behind a closed gate gradients are 0, and weights and momenta go on as the optimizer says.
