@@ -227,15 +227,14 @@ impl Plan {
     /// The number of the first kernel that changes what the optimizer keeps of parameters: no kernel before it changes a
     /// weight, since the optimizer keeps something of each. As many as there are kernels where nothing is trained.
     pub fn update(&self) -> usize {
-        let place = |buffer: &Buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch);
         let kept: Vec<_> = self
             .slots
             .iter()
             .filter(|(slot, _)| matches!(slot, Slot::Memory(..)))
-            .map(|(_, id)| place(self.buffer(*id)))
+            .map(|(_, id)| self.floats(*id))
             .collect();
         let changes = |kernel: &Kernel| {
-            let mut written = kernel.writes().into_iter().map(|id| place(self.buffer(id)));
+            let mut written = kernel.writes().into_iter().map(|id| self.floats(id));
             written.any(|a| kept.iter().any(|b| a.start < b.end && b.start < a.end))
         };
         self.kernels.iter().position(changes).unwrap_or(self.kernels.len())
@@ -245,15 +244,18 @@ impl Plan {
     pub fn moved(&self) -> Vec<Range<usize>> {
         let written: BTreeSet<BufferId> = self.kernels[..self.update()].iter().flat_map(Kernel::writes).collect();
         let states = self.slots.iter().filter(|(slot, id)| matches!(slot, Slot::Parameter(_)) && written.contains(id));
-        states
-            .map(|(_, id)| self.buffer(*id))
-            .map(|buffer| buffer.offset..buffer.offset + buffer.size.len(self.batch))
-            .collect()
+        states.map(|(_, id)| self.floats(*id)).collect()
     }
 
     /// A buffer.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0 as usize]
+    }
+
+    /// The floats of the arena that a buffer takes for the largest batch.
+    pub fn floats(&self, id: BufferId) -> Range<usize> {
+        let buffer = self.buffer(id);
+        buffer.offset..buffer.offset + buffer.size.len(self.batch)
     }
 
     /// The buffer of a slot.

@@ -36,10 +36,7 @@ pub(super) fn kernels<'a>(plan: &Plan, writer: &dyn Fn() -> Writer<'a>) -> Vec<(
 
 /// The regions that hold all gradients: of each gradient the widest buffer that it lies in.
 fn regions(plan: &Plan) -> Vec<BufferId> {
-    let place = |id: BufferId| {
-        let buffer = plan.buffer(id);
-        buffer.offset..buffer.offset + buffer.size.len(plan.batch)
-    };
+    let place = |id: BufferId| plan.floats(id);
     let mut found: Vec<BufferId> = Vec::new();
     for (_, &gradient) in plan.slots.iter().filter(|(slot, _)| matches!(slot, Slot::Gradient(_))) {
         let own = place(gradient);

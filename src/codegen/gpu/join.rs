@@ -55,11 +55,7 @@ pub(super) struct Touched {
 
 impl Touched {
     fn of_kernel(plan: &Plan, kernel: &Kernel) -> Touched {
-        let place = |id: BufferId| {
-            let buffer = plan.buffer(id);
-            buffer.offset..buffer.offset + buffer.size.len(plan.batch)
-        };
-        let all = |ids: Vec<BufferId>| ids.into_iter().map(place).collect();
+        let all = |ids: Vec<BufferId>| ids.into_iter().map(|id| plan.floats(id)).collect();
         Touched { reads: all(kernel.reads()), writes: all(kernel.writes()) }
     }
 

@@ -60,10 +60,7 @@ fn makes(map: &Map, layer: &Contraction) -> bool {
 
 /// Whether nothing that a kernel writes lies where another reads or writes, whatever the time.
 fn leaves_alone(plan: &Plan, kernel: &Kernel, other: &Kernel) -> bool {
-    let place = |id: BufferId| {
-        let buffer = plan.buffer(id);
-        buffer.offset..buffer.offset + buffer.size.len(plan.batch)
-    };
-    let others: Vec<Range<usize>> = other.reads().into_iter().chain(other.writes()).map(place).collect();
-    kernel.writes().into_iter().map(place).all(|own| others.iter().all(|o| own.end <= o.start || o.end <= own.start))
+    let floats = |id: BufferId| plan.floats(id);
+    let others: Vec<Range<usize>> = other.reads().into_iter().chain(other.writes()).map(floats).collect();
+    kernel.writes().into_iter().map(floats).all(|own| others.iter().all(|o| own.end <= o.start || o.end <= own.start))
 }
