@@ -48,6 +48,11 @@ impl Sizes {
         self.outputs / self.groups
     }
 
+    /// The sizes of one group alone.
+    pub fn of_group(&self) -> Sizes {
+        Sizes { inputs: self.group_inputs(), outputs: self.group_outputs(), groups: 1, ..*self }
+    }
+
     /// Floats of the weight as a plan holds it: `[outputs/16][taps][inputs of a group][16 outputs]`.
     pub fn weight_len(&self) -> usize {
         padded(self.outputs) * self.row_len()

@@ -247,6 +247,21 @@ impl Plan {
         states.map(|(_, id)| self.floats(*id)).collect()
     }
 
+    /// Where gradients to weights lie, in order; those that lie side by side together.
+    pub fn gradients(&self) -> Vec<Range<usize>> {
+        let all = self.slots.iter().filter(|(slot, _)| matches!(slot, Slot::Gradient(_)));
+        let mut places: Vec<Range<usize>> = all.map(|(_, id)| self.floats(*id)).collect();
+        places.sort_by_key(|place| place.start);
+        let mut joined: Vec<Range<usize>> = Vec::new();
+        for place in places {
+            match joined.last_mut() {
+                Some(last) if last.end == place.start => last.end = place.end,
+                _ => joined.push(place),
+            }
+        }
+        joined
+    }
+
     /// A buffer.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0 as usize]

@@ -19,6 +19,9 @@ struct Stored {
     offset: usize,
     /// Floats of an image.
     image: usize,
+    /// Lines of an image that are read.
+    first: usize,
+    lines: usize,
     /// Whether it is read only where the contraction's gate is open, or only where it is closed.
     where_open: Option<bool>,
 }
@@ -66,10 +69,19 @@ impl Ahead {
         Ahead::new(open.union(&closed).map(|buffer| (*buffer, where_open(buffer))), plan)
     }
 
-    /// What is read where a map makes a part of it first.
-    pub(super) fn behind(&self, map: &Map, plan: &Plan) -> Self {
+    /// What is read where only some blocks of channels are made, of so many.
+    pub(super) fn of_blocks(&self, blocks: Range<usize>, of: usize) -> Self {
+        let part = |map: &Stored| {
+            let line = |block: usize| map.image / BLOCK * block / of;
+            Stored { first: line(blocks.start), lines: line(blocks.end) - line(blocks.start), ..*map }
+        };
+        Ahead { maps: self.maps.iter().map(part).collect() }
+    }
+
+    /// What is read where a map makes a part of it first, for some blocks of channels, of so many.
+    pub(super) fn behind(&self, map: &Map, plan: &Plan, (blocks, of): (Range<usize>, usize)) -> Self {
         let made: Vec<usize> = map.writes().into_iter().map(|id| plan.buffer(id).offset).collect();
-        let mut all = Ahead::of_map(map, plan, None, &[]);
+        let mut all = Ahead::of_map(map, plan, None, &[]).of_blocks(blocks, of);
         all.maps.extend(self.maps.iter().filter(|read| !made.contains(&read.offset)));
         all
     }
@@ -81,6 +93,8 @@ impl Ahead {
             (matches!(buffer.size, Size::Feature { .. }) && image > BLOCK).then_some(Stored {
                 offset: buffer.offset,
                 image,
+                first: 0,
+                lines: image / BLOCK,
                 where_open,
             })
         });
@@ -91,10 +105,15 @@ impl Ahead {
     #[inline(always)]
     pub(super) fn expect(&self, around: &Around<'_>, images: &Range<usize>, share: Share) {
         let is_read = |map: &&Stored| map.where_open.is_none_or(|open| open == around.gate_is_open);
-        for map in self.maps.iter().filter(is_read).filter(|map| images.len() * map.image <= MOST) {
-            let start = around.context.arena.wrapping_add(map.offset + images.start * map.image).cast_const();
-            for line in share.of(images.len() * map.image / BLOCK) {
-                expect_read(start.wrapping_add(line * BLOCK));
+        for map in self.maps.iter().filter(is_read).filter(|map| images.len() * map.lines * BLOCK <= MOST) {
+            let wanted = share.of(images.len() * map.lines);
+            for (number, image) in images.clone().enumerate() {
+                let before = number * map.lines;
+                let lines = wanted.start.max(before)..wanted.end.min(before + map.lines);
+                let start = around.context.arena.wrapping_add(map.offset + image * map.image).cast_const();
+                for line in lines {
+                    expect_read(start.wrapping_add((map.first + line - before) * BLOCK));
+                }
             }
         }
     }

@@ -31,7 +31,9 @@ const CHUNK_FLOATS: usize = 16 << 20;
 
 /// A contraction with its code.
 pub(super) struct Ready {
-    method: Method,
+    /// One, or one for each group of channels, which are then done one after another: a group's points and weight fit a cache
+    /// that those of all groups do not.
+    methods: Vec<Method>,
 }
 
 enum Method {
@@ -61,6 +63,24 @@ struct Correlation {
 }
 
 impl Correlation {
+    /// Each group of channels as a correlation of its own.
+    fn groups(&self) -> impl Iterator<Item = Correlation> {
+        let sizes = self.sizes.of_group();
+        (0..self.sizes.groups).map(move |group| {
+            let (source, result) = match self.direction {
+                Direction::Forward => (sizes.inputs, sizes.outputs),
+                Direction::ToInput => (sizes.outputs, sizes.inputs),
+            };
+            Correlation {
+                sizes,
+                direction: self.direction,
+                source: self.source.part(group, blocks(source)),
+                weight: self.weight + group * sizes.weight_len(),
+                result: self.result.part(group, blocks(result)),
+            }
+        })
+    }
+
     fn matrix(&self) -> Matrix {
         match self.direction {
             Direction::Forward => Matrix::forward(&self.sizes),
@@ -74,8 +94,10 @@ impl Correlation {
 struct Destination {
     /// In the arena.
     offset: usize,
-    /// Blocks of channels.
+    /// Blocks of channels that are made, the first of them, and all that an image has.
     blocks: usize,
+    first: usize,
+    of_image: usize,
     height: usize,
     width: usize,
     epilogue: Option<MapFn>,
@@ -107,7 +129,8 @@ impl Ready {
     /// `code` is asked for the functions of the prologues and of the epilogue, in the order of `Kernel::maps`.
     pub(super) fn new(contraction: &Contraction, plan: &Plan, code: &mut dyn FnMut() -> MapFn) -> Self {
         let sizes = contraction.sizes;
-        let suits = !plan.plain && winograd::suits(&sizes);
+        // Groups are apart where they are whole blocks.
+        let suits = !plan.plain && Matrix::forward(&sizes).is_plain() && winograd::suits(&sizes.of_group());
         let offset = |id: BufferId| plan.buffer(id).offset;
         let gate = contraction.gate();
         let mut source = |operand: &Operand, (channels, height, width)| {
@@ -116,7 +139,8 @@ impl Ready {
                 Operand::Computed(_) => Origin::Computed(code()),
             };
             let reads = Ahead::of_operand(operand, plan, gate);
-            Source { origin, maker: None, blocks: blocks(channels), height, width, reads }
+            let blocks = blocks(channels);
+            Source { origin, maker: None, blocks, first: 0, of_image: blocks, height, width, reads }
         };
         let (x_shape, y_shape) = shapes(&sizes);
         let (direction, source, weight, result, shape) = match &contraction.pass {
@@ -125,67 +149,94 @@ impl Ready {
             Pass::ToWeight { x, dy, dweight } => {
                 let (x, dy) = (source(x, x_shape), source(dy, y_shape));
                 let dweight = offset(*dweight);
-                let method = if suits {
-                    Method::WinogradWeight(winograd::ToWeight::new(sizes, x, dy, dweight, plan.batch))
-                } else {
-                    Method::DirectWeight(direct::ToWeight::new(sizes, x, dy, dweight, plan.batch))
+                let of_group = sizes.of_group();
+                let one = |group: usize| {
+                    let (x, dy) = (x.part(group, blocks(of_group.inputs)), dy.part(group, blocks(of_group.outputs)));
+                    let dweight = dweight + group * of_group.weight_len();
+                    Method::WinogradWeight(winograd::ToWeight::new(of_group, x, dy, dweight, plan.batch))
                 };
-                return Ready { method };
+                let methods = if suits {
+                    (0..sizes.groups).map(one).collect()
+                } else {
+                    vec![Method::DirectWeight(direct::ToWeight::new(sizes, x, dy, dweight, plan.batch))]
+                };
+                return Ready { methods };
             }
         };
         let (channels, height, width) = shape;
         let epilogue = contraction.epilogue.as_ref().map(|_| code());
         let reads =
             contraction.epilogue.as_ref().map_or_else(Ahead::default, |map| Ahead::of_map(map, plan, gate, &[result]));
-        let result = Destination { offset: offset(result), blocks: blocks(channels), height, width, epilogue, reads };
+        let (offset_of, blocks) = (offset(result), blocks(channels));
+        let result =
+            Destination { offset: offset_of, blocks, first: 0, of_image: blocks, height, width, epilogue, reads };
         let correlation = Correlation { sizes, direction, source, weight: offset(weight), result };
-        let method = if suits {
-            Method::Winograd(winograd::Correlate::new(correlation, plan.batch))
+        let methods = if suits {
+            let of_group = |job| Method::Winograd(winograd::Correlate::new(job, plan.batch));
+            correlation.groups().map(of_group).collect()
         } else {
-            Method::Direct(direct::Correlate::new(correlation))
+            vec![Method::Direct(direct::Correlate::new(correlation))]
         };
-        Ready { method }
+        Ready { methods }
     }
 
     /// The same pass with the map before it, which makes what is read, plane by plane; none where it is no pass forward.
     pub(super) fn made_by(&self, maker: MapFn, map: &Map, plan: &Plan) -> Option<Ready> {
         let made = |job: &Correlation| {
-            let reads = job.source.reads.behind(map, plan);
+            let reads = job.source.reads.behind(map, plan, (job.source.range(), job.source.of_image));
             let source = Source { maker: Some(maker), reads, ..job.source.clone() };
             (job.direction == Direction::Forward).then(|| Correlation { source, ..job.clone() })
         };
-        let method = match &self.method {
-            Method::Direct(m) => Method::Direct(direct::Correlate::new(made(&m.job)?)),
-            Method::Winograd(m) => Method::Winograd(winograd::Correlate::new(made(&m.job)?, plan.batch)),
-            Method::DirectWeight(_) | Method::WinogradWeight(_) | Method::WinogradBackward(_) => return None,
+        let method = |method: &Method| match method {
+            Method::Direct(m) => Some(Method::Direct(direct::Correlate::new(made(&m.job)?))),
+            Method::Winograd(m) => Some(Method::Winograd(winograd::Correlate::new(made(&m.job)?, plan.batch))),
+            Method::DirectWeight(_) | Method::WinogradWeight(_) | Method::WinogradBackward(_) => None,
         };
-        Some(Ready { method })
+        let methods = self.methods.iter().map(method).collect::<Option<_>>()?;
+        Some(Ready { methods })
     }
 
     /// The passes to the input and to the weight as one that reads the gradient once, where that pays.
     pub(super) fn joined(&self, to_weight: &Ready) -> Option<Ready> {
-        let (Method::Winograd(to_input), Method::WinogradWeight(to_weight)) = (&self.method, &to_weight.method) else {
-            return None;
+        let both = |(to_input, to_weight): (&Method, &Method)| match (to_input, to_weight) {
+            (Method::Winograd(to_input), Method::WinogradWeight(to_weight)) => {
+                Some(Method::WinogradBackward(winograd::Backward::new(to_input, to_weight)?))
+            }
+            _ => None,
         };
-        let method = Method::WinogradBackward(winograd::Backward::new(to_input, to_weight)?);
-        Some(Ready { method })
+        let methods = self.methods.iter().zip(&to_weight.methods).map(both).collect::<Option<_>>()?;
+        Some(Ready { methods })
     }
 
     /// Floats that each worker needs.
     pub(super) fn room(&self) -> usize {
-        let floats = match &self.method {
+        self.methods.iter().map(Method::room).max().unwrap_or(0).next_multiple_of(BLOCK)
+    }
+
+    /// Floats that all workers share.
+    pub(super) fn shared(&self) -> usize {
+        self.methods.iter().map(Method::shared).max().unwrap_or(0)
+    }
+
+    /// Runs it for the step's batch.
+    pub(super) fn run(&self, around: &Around<'_>) {
+        self.methods.iter().for_each(|method| method.run(around));
+    }
+}
+
+impl Method {
+    fn room(&self) -> usize {
+        match self {
             Method::Direct(m) => m.room(),
             Method::DirectWeight(m) => m.room(),
             Method::Winograd(m) => m.room(),
             Method::WinogradWeight(m) => m.room(),
             Method::WinogradBackward(m) => m.room(),
-        };
-        floats.next_multiple_of(BLOCK)
+        }
     }
 
-    /// Floats that all workers share.
-    pub(super) fn shared(&self) -> usize {
-        match &self.method {
+    fn shared(&self) -> usize {
+        match self {
             Method::Direct(m) => m.shared(),
             Method::DirectWeight(m) => m.shared(),
             Method::Winograd(m) => m.shared(),
@@ -194,9 +245,8 @@ impl Ready {
         }
     }
 
-    /// Runs it for the step's batch.
-    pub(super) fn run(&self, around: &Around<'_>) {
-        match &self.method {
+    fn run(&self, around: &Around<'_>) {
+        match self {
             Method::Direct(m) => m.run(around),
             Method::DirectWeight(m) => m.run(around),
             Method::Winograd(m) => m.run(around),
@@ -216,13 +266,30 @@ impl Destination {
         self.height * self.width * BLOCK
     }
 
+    /// So many of its blocks, the `part`-th time.
+    fn part(&self, part: usize, blocks: usize) -> Self {
+        let first = self.first + part * blocks;
+        let reads = self.reads.of_blocks(first..first + blocks, self.of_image);
+        Destination { blocks, first, reads, ..*self }
+    }
+
     /// Where image n's plane of a block lies.
     ///
     /// # Safety
     /// The offset comes from the plan of the step's arena; n is an image of the batch.
     unsafe fn plane(&self, around: &Around<'_>, n: usize, block: usize) -> *mut f32 {
+        let plane = n * self.of_image + self.first + block;
         // SAFETY: as the caller promises.
-        unsafe { around.context.arena.add(self.offset + (n * self.blocks + block) * self.plane_len()) }
+        unsafe { around.context.arena.add(self.offset + plane * self.plane_len()) }
+    }
+
+    /// Runs the epilogue on the planes of image n.
+    fn finish(&self, around: &Around<'_>, n: usize) {
+        let Some(epilogue) = self.epilogue else { return };
+        for block in self.first..self.first + self.blocks {
+            // SAFETY: the plane is finished, and what the epilogue writes belongs to this plane.
+            unsafe { epilogue(around.context(), n as u64, block as u64, std::ptr::null_mut(), 0) };
+        }
     }
 }
 
@@ -248,14 +315,6 @@ impl Around<'_> {
     fn room(&self, worker: usize) -> *mut f32 {
         // SAFETY: the engine holds a room for each worker.
         unsafe { self.rooms.add(worker * self.room) }
-    }
-
-    /// Runs an epilogue on a plane of image n.
-    fn finish(&self, epilogue: Option<MapFn>, n: usize, block: usize) {
-        if let Some(epilogue) = epilogue {
-            // SAFETY: the plane is finished, and what the epilogue writes belongs to this plane.
-            unsafe { epilogue(self.context, n as u64, block as u64, std::ptr::null_mut(), 0) };
-        }
     }
 }
 

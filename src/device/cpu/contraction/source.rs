@@ -13,8 +13,10 @@ pub(super) struct Source {
     pub(super) origin: Origin,
     /// A map that makes what a plane is read from, just before it is.
     pub(super) maker: Option<MapFn>,
-    /// Blocks of channels.
+    /// Blocks of channels that are read, the first of them, and all that an image has.
     pub(super) blocks: usize,
+    pub(super) first: usize,
+    pub(super) of_image: usize,
     pub(super) height: usize,
     pub(super) width: usize,
     /// What its planes are read or computed from.
@@ -54,6 +56,18 @@ impl Frame {
 }
 
 impl Source {
+    /// So many of its blocks, the `part`-th time.
+    pub(super) fn part(&self, part: usize, blocks: usize) -> Self {
+        let source = Source { blocks, first: self.first + part * blocks, ..self.clone() };
+        let reads = self.reads.of_blocks(source.range(), self.of_image);
+        Source { reads, ..source }
+    }
+
+    /// The blocks that are read.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.blocks
+    }
+
     /// Whether the plane fills its frame.
     fn fills(&self, frame: Frame) -> bool {
         (frame.before, frame.height, frame.width) == (0, self.height, self.width)
@@ -66,8 +80,9 @@ impl Source {
 
     /// A plane as it lies in the arena.
     fn stored(&self, around: &Around<'_>, offset: usize, n: usize, block: usize) -> *const f32 {
+        let plane = n * self.of_image + self.first + block;
         // SAFETY: the offset comes from the plan, and the plane lies inside its buffer.
-        unsafe { around.context.arena.add(offset + (n * self.blocks + block) * self.plane_len()) }
+        unsafe { around.context.arena.add(offset + plane * self.plane_len()) }
     }
 
     /// Image n's plane of a block in its frame: where it lies in the arena if nothing need be added, else made at `room`.
@@ -112,7 +127,7 @@ impl Source {
         if let Some(maker) = self.maker {
             // SAFETY: the engine has made sure that the map goes over the planes that are read, and that its task is this
             // plane's alone; a plane is read once.
-            unsafe { maker(around.context, n as u64, block as u64, std::ptr::null_mut(), 0) };
+            unsafe { maker(around.context, n as u64, (self.first + block) as u64, std::ptr::null_mut(), 0) };
         }
     }
 
@@ -141,7 +156,9 @@ impl Source {
                         std::ptr::copy_nonoverlapping(plane.add(y * len), inner.add(y * row), len);
                     }
                 }
-                Origin::Computed(prologue) => prologue(around.context, n as u64, block as u64, inner, (row * 4) as u64),
+                Origin::Computed(prologue) => {
+                    prologue(around.context, n as u64, (self.first + block) as u64, inner, (row * 4) as u64);
+                }
             }
         }
     }

@@ -153,6 +153,8 @@ fn every_set_gives_the_same_bits() {
         sizes(64, 32, 13, 3, 1, 2),
         sizes(24, 24, 7, 3, 1, 6),
         sizes(17, 40, 10, 3, 2, 1),
+        sizes(17, 40, 15, 3, 2, 1),
+        sizes(32, 96, 32, 3, 2, 2),
         sizes(20, 36, 6, 1, 1, 1),
         sizes(33, 18, 7, 1, 2, 1),
         sizes(50, 10, 1, 1, 1, 1),
@@ -178,8 +180,18 @@ fn every_set_gives_the_same_bits() {
 
 #[test]
 fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
-    for (inputs, outputs, side) in [(16, 16, 32), (3, 21, 21), (40, 64, 17), (64, 64, 20), (33, 17, 18)] {
-        let shape = sizes(inputs, outputs, side, 3, 1, 1);
+    for (inputs, outputs, side, stride, groups) in [
+        (16, 16, 32, 1, 1),
+        (3, 21, 21, 1, 1),
+        (40, 64, 17, 1, 1),
+        (64, 64, 20, 1, 1),
+        (33, 17, 18, 1, 1),
+        (128, 64, 24, 1, 4),
+        (16, 32, 64, 2, 1),
+        (33, 50, 47, 2, 1),
+        (64, 128, 40, 2, 4),
+    ] {
+        let shape = sizes(inputs, outputs, side, 3, stride, groups);
         for side in Side::ALL {
             let fenced = plan(shape, &[to_input, to_weight], BATCH, side);
             let apart = ready(&fenced.plan);
@@ -192,8 +204,10 @@ fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
 
 /// A batch of one group would be one task.
 #[test]
-fn wide_layers_few_tiles_and_strides_keep_two_passes() {
-    for (channels, side, kernel, stride) in [(80, 20, 3, 1), (64, 16, 3, 1), (16, 32, 3, 2), (16, 32, 1, 1)] {
+fn wide_layers_few_tiles_and_other_kernels_keep_two_passes() {
+    for (channels, side, kernel, stride) in
+        [(80, 20, 3, 1), (64, 16, 3, 1), (80, 40, 3, 2), (16, 9, 3, 2), (16, 32, 1, 1)]
+    {
         let shape = sizes(channels, channels, side, kernel, stride, 1);
         let apart = ready(&plan(shape, &[to_input, to_weight], BATCH, Side::After).plan);
         assert!(apart[0].joined(&apart[1]).is_none(), "{channels} {side} {kernel} {stride}");

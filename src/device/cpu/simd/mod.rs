@@ -28,6 +28,12 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// The processor has the set.
     unsafe fn splat(x: f32) -> Self;
+    /// The same number in all lanes of a vector like this one.
+    #[inline(always)]
+    fn like(self, x: f32) -> Self {
+        // SAFETY: a value exists only where the processor has its set.
+        unsafe { Self::splat(x) }
+    }
     /// What lies at `p`, aligned or not.
     ///
     /// # Safety

@@ -129,7 +129,7 @@ impl Correlate {
             }
         }
         for n in of_task {
-            (0..result.blocks).for_each(|block| around.finish(result.epilogue, n, block));
+            result.finish(around, n);
         }
     }
 }

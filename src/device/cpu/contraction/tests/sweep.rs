@@ -199,10 +199,11 @@ fn sweep(widths: &[usize], sides: &[usize], most: u64) -> usize {
             let other = widths[(i + j) % widths.len()];
             let shapes = [
                 sizes(width, other, side, 3, 1, 1),
-                match turn % 4 {
+                match turn % 5 {
                     0 => sizes(width, other, side, 3, 2, 1),
                     1 => sizes(width, other, side, 1, 1, 1),
                     2 => sizes(width, width, side, 3, 1, if width % 4 == 0 { 4 } else { width }),
+                    3 => sizes(width, width, side, 3, 2, if width % 3 == 0 { 3 } else { 1 }),
                     _ => sizes(3, width, side, 3, 1, 1),
                 },
             ];

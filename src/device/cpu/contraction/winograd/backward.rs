@@ -4,13 +4,11 @@
 use std::ops::Range;
 
 use super::super::Around;
-use super::group::{Group, Own, Planes, Window};
-use super::transform::TILE;
+use super::correlate::{Multiply, Write};
+use super::group::Group;
 use super::weight::Sum;
-use super::{ALL_POINTS, Correlate, ToWeight};
+use super::{Correlate, ToWeight};
 use crate::device::cpu::pool::Turn;
-use crate::device::cpu::simd::{Routine, Vector};
-use crate::kernel::BLOCK;
 
 /// Both gradients of a layer. A task is a chunk of the batch, as of [`ToWeight`].
 pub(in super::super) struct Backward {
@@ -32,8 +30,8 @@ impl Backward {
     /// Floats that a worker needs: planes of x and of dy; the points of dy; those of the products to the input and of x, by
     /// turns; a tile.
     pub(in super::super) fn room(&self) -> usize {
-        let ((x_planes, dy_planes), (x, dy)) = (self.to_weight.planes(), self.to_weight.pitches());
-        x_planes + dy_planes + ALL_POINTS * (dy + x) + TILE * TILE * BLOCK
+        let (x_planes, dy_planes) = self.to_weight.planes();
+        x_planes + dy_planes + self.to_weight.points() + self.to_input.tile()
     }
 
     /// Floats that all workers share: the points of the weight, then each chunk's sum.
@@ -54,8 +52,7 @@ impl Backward {
                 for number in groups.clone() {
                     let next = if number + 1 < groups.end { tiles.images_of(number + 1, images) } else { 0..0 };
                     for group in tiles.strips(number, images) {
-                        let (next, room) = (next.clone(), around.room(worker));
-                        around.isa.run(Both { work: self, around, group, next, room, sum });
+                        self.both(around, &group, &next, around.room(worker), sum);
                         sum.begun = true;
                     }
                     self.to_input.finish(around, tiles.images_of(number, images));
@@ -64,44 +61,27 @@ impl Backward {
         });
         self.to_weight.finish(around, around.shared.wrapping_add(sums));
     }
-}
 
-/// The results of a group of tiles, and its products added to a sum.
-struct Both<'a> {
-    work: &'a Backward,
-    around: &'a Around<'a>,
-    group: Group,
-    /// The images of the next group.
-    next: Range<usize>,
-    room: *mut f32,
-    sum: Sum,
-}
-
-impl Routine for Both<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
-    #[inline(always)]
-    unsafe fn run<V: Vector, const P: usize>(self) {
-        let Both { work, around, group, next, room, sum } = self;
-        let (to_input, to_weight) = (&work.to_input, &work.to_weight);
-        let tiles = &to_weight.tiles;
-        let ((x_planes, dy_planes), (x_pitch, dy_pitch)) = (to_weight.planes(), to_weight.pitches());
-        // SAFETY: the room holds what `Backward::room` counts; results and sum are this task's alone.
+    /// The results of a group, and its products added to a sum; `next` are the images of the next group.
+    ///
+    /// # Safety
+    /// `room` holds what [`Backward::room`] counts; it, the results and the sum are the caller's alone.
+    unsafe fn both(&self, around: &Around<'_>, group: &Group, next: &Range<usize>, room: *mut f32, sum: Sum) {
+        let (to_input, to_weight) = (&self.to_input, &self.to_weight);
+        let ((x_planes, dy_planes), all) = (to_weight.planes(), 0..group.images);
+        // SAFETY: as the caller promises.
         unsafe {
-            let dy_points = room.add(x_planes + dy_planes);
             // The products to the input, then the points of x: both are as long.
-            let x_points = dy_points.add(ALL_POINTS * dy_pitch);
-            let tile = x_points.add(ALL_POINTS * x_pitch);
-            let dy = Planes { frame: tiles.frame(), room: room.add(x_planes) };
-            group.read::<V, P, Window>(around, &to_weight.dy, dy, (dy_points, dy_pitch));
-            to_input.multiply::<V, P>(around, &group, dy_points, x_points, |share| {
-                to_weight.x.reads.expect(around, &group.all_images(), share);
-            });
-            to_input.write::<V, P>(around, &group, (x_points, x_pitch), tile);
-            let x = Planes { frame: tiles.whole(), room };
-            group.read::<V, P, Own>(around, &to_weight.x, x, (x_points, x_pitch));
-            to_weight.add::<V, P>(&group, (x_points, dy_points), sum, |share| {
-                to_weight.dy.reads.expect(around, &next, share);
-            });
+            let x = room.add(x_planes + dy_planes);
+            let dy = x.add(to_weight.x_points());
+            let tile = x.add(to_weight.points());
+            to_weight.read_dy(around, group, all.clone(), room.add(x_planes), dy);
+            let ahead = |share| to_weight.x.reads.expect(around, &group.all_images(), share);
+            around.isa.run(Multiply { work: to_input, around, group, points: dy, products: x, ahead: &ahead });
+            around.isa.run(Write { work: to_input, around, group, products: x, tile });
+            to_weight.read_x(around, group, all, room, x);
+            let ahead = |share| to_weight.dy.reads.expect(around, next, share);
+            to_weight.add(around, group, (x, dy), sum, &ahead);
         }
     }
 }

@@ -6,9 +6,9 @@ use super::super::ahead::Share;
 use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
-use super::group::{Group, Planes, Window};
-use super::transform::{TILE, output_tile, weight_taps};
-use super::{ALL_POINTS, Tiles, weight_pitch};
+use super::group::{Group, Read};
+use super::transform::{Pixels, Side, Stride};
+use super::{Tiles, stride, weight_pitch};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector, expect_write};
 use crate::kernel::BLOCK;
@@ -19,14 +19,26 @@ pub(in super::super) struct Correlate {
     pub(in super::super) job: Correlation,
     matrix: Matrix,
     pub(super) tiles: Tiles,
+    /// What is summed at each point of what is made.
+    terms: Vec<Vec<Term>>,
+}
+
+/// A product of two points.
+#[derive(Clone, Copy)]
+struct Term {
+    /// Of what is read.
+    read: usize,
+    /// Of the weight.
+    weight: usize,
 }
 
 impl Correlate {
     pub(in super::super) fn new(job: Correlation, batch: usize) -> Self {
-        let of_image = Tiles::of_image(&job.sizes);
+        let (stride, matrix) = (stride(&job.sizes), job.matrix());
+        let most = most_tiles(stride.points() * matrix.points());
         // A small batch is parted all the same, or one core would do it.
-        let tiles = Tiles::new(&job.sizes, MOST_TILES.min(of_image * batch.div_ceil(2)));
-        Correlate { matrix: job.matrix(), tiles, job }
+        let tiles = Tiles::new(&job.sizes, most.min(Tiles::of_image(&job.sizes) * batch.div_ceil(2)));
+        Correlate { terms: terms(stride, job.direction), job, matrix, tiles }
     }
 
     /// The same by other groups.
@@ -34,9 +46,22 @@ impl Correlate {
         Correlate { tiles, ..self.clone() }
     }
 
+    fn stride(&self) -> Stride {
+        stride(&self.job.sizes)
+    }
+
+    /// What is read, and what is made.
+    fn sides(&self) -> (Side, Side) {
+        let (x, y) = (self.stride().x(), self.stride().y());
+        match self.job.direction {
+            Direction::Forward => (x, y),
+            Direction::ToInput => (y, x),
+        }
+    }
+
     /// Floats of the planes.
     fn planes(&self) -> usize {
-        self.tiles.planes(self.job.source.blocks) * self.tiles.frame().len()
+        self.tiles.planes(self.job.source.blocks) * self.tiles.frame(self.sides().0, Pixels::Window).len()
     }
 
     /// Floats from point to point of what a group reads, and of what it makes.
@@ -44,15 +69,21 @@ impl Correlate {
         (self.tiles.pitch(self.job.source.blocks), self.tiles.pitch(self.job.result.blocks))
     }
 
+    /// Floats of a tile of what is made.
+    pub(super) fn tile(&self) -> usize {
+        let step = self.sides().1.step();
+        step * step * BLOCK
+    }
+
     /// Floats that a worker needs: planes, the points of what is read, those of the products, a tile.
     pub(in super::super) fn room(&self) -> usize {
-        let (read, made) = self.pitches();
-        self.planes() + ALL_POINTS * (read + made) + TILE * TILE * BLOCK
+        let ((read, made), (read_pitch, made_pitch)) = (self.sides(), self.pitches());
+        self.planes() + read.points() * read_pitch + made.points() * made_pitch + self.tile()
     }
 
     /// Floats that all workers share: the points of the weight.
     pub(in super::super) fn shared(&self) -> usize {
-        ALL_POINTS * weight_pitch(&self.matrix)
+        self.stride().points() * weight_pitch(&self.matrix)
     }
 
     /// The weight to points, in what all workers share.
@@ -66,9 +97,7 @@ impl Correlate {
 
     /// Runs the epilogue on finished images.
     pub(super) fn finish(&self, around: &Around<'_>, images: Range<usize>) {
-        for n in images {
-            (0..self.job.result.blocks).for_each(|block| around.finish(self.job.result.epilogue, n, block));
-        }
+        images.for_each(|n| self.job.result.finish(around, n));
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -78,21 +107,67 @@ impl Correlate {
             let next = next.map(|task| self.tiles.images_of(task, images));
             for group in self.tiles.strips(task, images) {
                 // SAFETY: a task writes the results of its own images, in a worker's own room.
-                unsafe {
-                    around.isa.run(Results { work: self, around, group, next: next.clone(), room: around.room(worker) })
-                };
+                unsafe { self.results(around, &group, next.as_ref(), around.room(worker)) };
             }
             self.finish(around, self.tiles.images_of(task, images));
         });
+    }
+
+    /// The results of a group; `next` are the images of the worker's next task.
+    ///
+    /// # Safety
+    /// `room` holds what [`Correlate::room`] counts; it and the results are the caller's alone.
+    unsafe fn results(&self, around: &Around<'_>, group: &Group, next: Option<&Range<usize>>, room: *mut f32) {
+        let ((side, made), (read_pitch, made_pitch)) = (self.sides(), self.pitches());
+        // SAFETY: as the caller promises.
+        unsafe {
+            let points = room.add(self.planes());
+            let products = points.add(side.points() * read_pitch);
+            around.isa.run(Read {
+                around,
+                tiles: &self.tiles,
+                group,
+                images: 0..group.images,
+                source: &self.job.source,
+                side,
+                pixels: Pixels::Window,
+                planes: room,
+                points: (points, read_pitch),
+            });
+            let ahead = |share| {
+                if let Some(next) = next {
+                    self.job.source.reads.expect(around, next, share);
+                }
+            };
+            around.isa.run(Multiply { work: self, around, group, points, products, ahead: &ahead });
+            let tile = products.add(made.points() * made_pitch);
+            around.isa.run(Write { work: self, around, group, products, tile });
+        }
+    }
+}
+
+/// The products that make up each point of what is made.
+fn terms(stride: Stride, direction: Direction) -> Vec<Vec<Term>> {
+    let weights = 0..stride.points();
+    match direction {
+        Direction::Forward => {
+            let mut terms = vec![vec![]; stride.y().points()];
+            weights.for_each(|x| terms[stride.point_of_y(x)].push(Term { read: x, weight: x }));
+            terms
+        }
+        Direction::ToInput => weights.map(|x| vec![Term { read: stride.point_of_y(x), weight: x }]).collect(),
     }
 }
 
 /// The most tiles of a group.
 ///
-/// A group's points of what is read and made, 36 x 64 bytes a tile and block, should stay in the second-level cache, and
-/// a group should still be large enough that the weight's points, read once a group, are the lesser part. From 16 to 256
-/// channels 32 is the best or within a few hundredths of it (512 KB of second-level cache).
-const MOST_TILES: usize = 32;
+/// A group's points of what is read and made, 64 bytes a point, tile and block, should stay in the second-level cache, and
+/// a group should still be large enough that the weight's points, read once a group, are the lesser part. Where they come
+/// from the third-level cache 32 tiles are the best or within a few hundredths of it (16 to 256 channels, 512 KB and 1 MB of
+/// second-level cache). Where they fill that one too, from 320 channels, 128 tiles take 4 to 10 % less time.
+fn most_tiles(weight: usize) -> usize {
+    if weight < 3 << 20 { 32 } else { 128 }
+}
 
 /// Sixteen channels of one block of the weight to their points.
 struct Weight<'a> {
@@ -126,7 +201,7 @@ impl Routine for Weight<'_> {
             for c in 0..count {
                 for p in 0..P {
                     let lane = c * BLOCK + p * V::LANES;
-                    weight_taps::<V>(taps.add(lane), tap, to.add(lane), pitch);
+                    work.stride().taps::<V>(taps.add(lane), tap, to.add(lane), pitch);
                 }
             }
         }
@@ -159,165 +234,140 @@ impl Correlate {
     }
 }
 
-/// The results of a group of tiles.
-struct Results<'a> {
-    work: &'a Correlate,
-    around: &'a Around<'a>,
-    group: Group,
-    /// The images of the worker's next task.
-    next: Option<Range<usize>>,
-    room: *mut f32,
+/// Points of a group to products.
+pub(super) struct Multiply<'a> {
+    pub(super) work: &'a Correlate,
+    pub(super) around: &'a Around<'a>,
+    pub(super) group: &'a Group,
+    /// What is read.
+    pub(super) points: *const f32,
+    pub(super) products: *mut f32,
+    /// Asks for a share of what is read after them.
+    pub(super) ahead: &'a dyn Fn(Share),
 }
 
-impl Routine for Results<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
+impl Routine for Multiply<'_> {
+    // SAFETY: the maker promises that the group's points are made, and that the products are its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Results { work, around, group, next, room } = self;
-        let (read_pitch, made_pitch) = work.pitches();
-        // SAFETY: the room holds what `Correlate::room` counts.
+        let (work, group) = (self.work, self.group);
+        let matrix = &work.matrix;
+        let made = work.terms.len();
+        // SAFETY: as the maker promises.
         unsafe {
-            let points = room.add(work.planes());
-            let products = points.add(ALL_POINTS * read_pitch);
-            let tile = products.add(ALL_POINTS * made_pitch);
-            let planes = Planes { frame: work.tiles.frame(), room };
-            group.read::<V, P, Window>(around, &work.job.source, planes, (points, read_pitch));
-            work.multiply::<V, P>(around, &group, points, products, |share| {
-                if let Some(next) = &next {
-                    work.job.source.reads.expect(around, next, share);
+            for (point, terms) in work.terms.iter().enumerate() {
+                self.expect(Share { part: point, parts: made });
+                work.job.result.reads.expect(self.around, &group.all_images(), group.share(point, made));
+                (self.ahead)(group.share(point, made));
+                let products = self.products.add(point * work.pitches().1);
+                for (block, paired) in matrix.parts(V::PAIRS) {
+                    let count = group.tiles();
+                    let products = products.add(block * count * BLOCK);
+                    by_rows!(V, P, paired, count, sums(tile, &self, terms, block, products));
                 }
-            });
-            work.write::<V, P>(around, &group, (products, made_pitch), tile);
+            }
         }
     }
 }
 
-/// R tiles from `tile`, at one point and for B blocks of results.
+impl Multiply<'_> {
+    /// Asks for a share of the lines that the group's results fill: they come while the products are made.
+    ///
+    /// # Safety
+    /// The group is of the batch.
+    #[inline(always)]
+    unsafe fn expect(&self, share: Share) {
+        let (group, result) = (self.group, &self.work.job.result);
+        let step = self.work.sides().1.step();
+        let end = (group.rows.end * step).min(result.height);
+        let lines = group.rows.start * step * result.width..end * result.width;
+        let share = share.of(lines.len());
+        for n in group.all_images() {
+            for block in 0..result.blocks {
+                // SAFETY: as the caller promises.
+                let plane = unsafe { result.plane(self.around, n, block) };
+                share.clone().for_each(|line| expect_write(plane.wrapping_add((lines.start + line) * BLOCK)));
+            }
+        }
+    }
+}
+
+/// R tiles from `tile`, at a point that is the sum of `terms`, for B blocks of results.
 ///
 /// # Safety
-/// The processor has the set of V; the points of `tiles` tiles of all channels, and the weight's, are made.
+/// As for [`Multiply`]; `products` is the first block's first tile.
 #[inline(always)]
-unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
+unsafe fn sums<V: Vector, const P: usize, const B: usize, const R: usize>(
     tile: usize,
-    points: *const f32,
-    weight: Lanes,
+    multiply: &Multiply<'_>,
+    terms: &[Term],
+    block: usize,
     products: *mut f32,
-    channels: usize,
-    tiles: usize,
 ) {
+    let (work, tiles) = (multiply.work, multiply.group.tiles());
+    let matrix = &work.matrix;
+    let (channels, lanes) = (matrix.channels(block), matrix.span * BLOCK);
     // SAFETY: as the caller promises.
     unsafe {
         let mut sums = product::zeros::<V, P, B, R>();
-        let mut scalars = Scalars { start: points.add(tile * BLOCK), row: BLOCK, step: 1 };
-        let mut lanes = weight;
-        let mut left = channels;
-        while left >= BLOCK {
-            product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, BLOCK);
-            scalars.start = scalars.start.add(tiles * BLOCK);
-            lanes.start = lanes.start.add(BLOCK * BLOCK);
-            left -= BLOCK;
-        }
-        if left > 0 {
-            product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, left);
+        for term in terms {
+            let start = multiply.points.add(term.read * work.pitches().0 + channels.start * tiles + tile * BLOCK);
+            let mut scalars = Scalars { start, row: BLOCK, step: 1 };
+            let start = multiply.around.shared.add(term.weight * weight_pitch(matrix) + block * lanes);
+            let mut lanes = Lanes { start, block: lanes };
+            let mut left = channels.len();
+            while left >= BLOCK {
+                product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, BLOCK);
+                scalars.start = scalars.start.add(tiles * BLOCK);
+                lanes.start = lanes.start.add(BLOCK * BLOCK);
+                left -= BLOCK;
+            }
+            if left > 0 {
+                product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, left);
+            }
         }
         product::store(&sums, products.add(tile * BLOCK), Place { row: BLOCK, block: tiles * BLOCK });
     }
 }
 
-impl Correlate {
-    /// Points to products; `ahead` asks for a share of what is read after them.
-    ///
-    /// # Safety
-    /// The processor has the set of V; the points of the group are made, and `products` is the caller's alone.
-    #[inline(always)]
-    pub(super) unsafe fn multiply<V: Vector, const P: usize>(
-        &self,
-        around: &Around<'_>,
-        group: &Group,
-        points: *const f32,
-        products: *mut f32,
-        ahead: impl Fn(Share),
-    ) {
-        let matrix = &self.matrix;
-        let (read_pitch, made_pitch) = self.pitches();
-        let count = group.tiles();
-        // SAFETY: as the caller promises.
-        unsafe {
-            for point in 0..ALL_POINTS {
-                self.expect(around, group, point);
-                ahead(group.share(point));
-                let points = points.add(point * read_pitch);
-                let weight = around.shared.add(point * weight_pitch(matrix)).cast_const();
-                let products = products.add(point * made_pitch);
-                for (block, paired) in matrix.parts(V::PAIRS) {
-                    let lanes = matrix.span * BLOCK;
-                    let weight = Lanes { start: weight.add(block * lanes), block: lanes };
-                    let channels = matrix.channels(block);
-                    let points = points.add(channels.start * count);
-                    let products = products.add(block * count * BLOCK);
-                    let channels = channels.len();
-                    by_rows!(V, P, paired, count, product(tile, points, weight, products, channels, count));
-                }
-            }
-        }
-    }
+/// Products of a group to results.
+pub(super) struct Write<'a> {
+    pub(super) work: &'a Correlate,
+    pub(super) around: &'a Around<'a>,
+    pub(super) group: &'a Group,
+    pub(super) products: *const f32,
+    /// Holds a tile.
+    pub(super) tile: *mut f32,
+}
 
-    /// Asks for a share of the lines that the group's results fill and that the epilogue reads: they come while the
-    /// products are made.
-    ///
-    /// # Safety
-    /// The group is of the batch.
+impl Routine for Write<'_> {
+    // SAFETY: the maker promises that the products are made, and that the group's results and the tile are its own.
     #[inline(always)]
-    unsafe fn expect(&self, around: &Around<'_>, group: &Group, point: usize) {
-        let result = &self.job.result;
-        result.reads.expect(around, &group.all_images(), group.share(point));
-        let end = (group.rows.end * TILE).min(result.height);
-        let lines = group.rows.start * TILE * result.width..end * result.width;
-        let share = Share { part: point, parts: ALL_POINTS }.of(lines.len());
-        for image in 0..group.images {
-            for block in 0..result.blocks {
-                // SAFETY: as the caller promises.
-                let plane = unsafe { result.plane(around, group.first + image, block) };
-                share.clone().for_each(|line| expect_write(plane.wrapping_add((lines.start + line) * BLOCK)));
-            }
-        }
-    }
-
-    /// Products to results.
-    ///
-    /// # Safety
-    /// The products of the group are made; `room` holds a tile.
-    #[inline(always)]
-    pub(super) unsafe fn write<V: Vector, const P: usize>(
-        &self,
-        around: &Around<'_>,
-        group: &Group,
-        (products, pitch): (*const f32, usize),
-        room: *mut f32,
-    ) {
-        let result = &self.job.result;
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Write { work, around, group, products, tile } = self;
+        let (side, result) = (work.sides().1, &work.job.result);
+        let (step, pitch) = (side.step(), work.pitches().1);
         let row_len = result.width * BLOCK;
         let count = group.tiles();
-        // SAFETY: the results of these images are this task's alone.
+        // SAFETY: as the maker promises.
         unsafe {
             for image in 0..group.images {
                 for block in 0..result.blocks {
                     let plane = result.plane(around, group.first + image, block);
                     let mut from = products.add((block * count + image * group.rows.len() * group.columns) * BLOCK);
                     for row in group.rows.clone() {
-                        let height = TILE.min(result.height - row * TILE);
+                        let height = step.min(result.height - row * step);
                         for column in 0..group.columns {
-                            let width = TILE.min(result.width - column * TILE);
-                            let to = plane.add(row * TILE * row_len + column * TILE * BLOCK);
-                            let whole = (height, width) == (TILE, TILE);
-                            let (target, target_row) = if whole { (to, row_len) } else { (room, TILE * BLOCK) };
-                            for p in 0..P {
-                                let lane = p * V::LANES;
-                                output_tile::<V>(from.add(lane), pitch, target.add(lane), target_row);
+                            let width = step.min(result.width - column * step);
+                            let to = plane.add(row * step * row_len + column * step * BLOCK);
+                            let whole = (height, width) == (step, step);
+                            let (target, target_row) = if whole { (to, row_len) } else { (tile, step * BLOCK) };
+                            for lane in (0..P).map(|p| p * V::LANES) {
+                                side.write::<V>(from.add(lane), pitch, target.add(lane), target_row);
                             }
                             if !whole {
                                 for y in 0..height {
-                                    let from = room.add(y * TILE * BLOCK);
+                                    let from = tile.add(y * step * BLOCK);
                                     std::ptr::copy_nonoverlapping(from, to.add(y * row_len), width * BLOCK);
                                 }
                             }

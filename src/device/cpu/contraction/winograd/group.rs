@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::super::Around;
 use super::super::ahead::Share;
-use super::super::source::{Frame, Source};
-use super::transform::{TILE, input_tile, own_tile};
-use super::{ALL_POINTS, Tiles};
-use crate::device::cpu::simd::Vector;
+use super::super::source::Source;
+use super::Tiles;
+use super::transform::{Pixels, Side};
+use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::BLOCK;
 
 /// Whole images, or a strip of one.
@@ -25,46 +25,6 @@ pub(super) struct Group {
     keeps_planes: bool,
     /// Which strip of how many.
     strip: Share,
-}
-
-/// Where the planes of a group lie.
-#[derive(Clone, Copy)]
-pub(super) struct Planes {
-    pub(super) frame: Frame,
-    pub(super) room: *mut f32,
-}
-
-/// A transform of pixels to points.
-pub(super) trait Pixels {
-    /// Pixels from tile to tile are [`TILE`]; see [`input_tile`].
-    ///
-    /// # Safety
-    /// As for [`input_tile`].
-    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize);
-}
-
-/// The 6 x 6 pixels around each tile, in frames with a border.
-pub(super) struct Window;
-
-impl Pixels for Window {
-    // SAFETY: see `Pixels`.
-    #[inline(always)]
-    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
-        // SAFETY: as the caller promises.
-        unsafe { input_tile::<V>(from, row, to, pitch) }
-    }
-}
-
-/// Each tile's own 4 x 4 pixels, in frames of whole tiles.
-pub(super) struct Own;
-
-impl Pixels for Own {
-    // SAFETY: see `Pixels`.
-    #[inline(always)]
-    unsafe fn transform<V: Vector>(from: *const f32, row: usize, to: *mut f32, pitch: usize) {
-        // SAFETY: as the caller promises.
-        unsafe { own_tile::<V>(from, row, to, pitch) }
-    }
 }
 
 impl Tiles {
@@ -116,64 +76,57 @@ impl Group {
         self.first..self.first + self.images
     }
 
-    /// The share of what its images read that is asked for at a point.
-    pub(super) fn share(&self, point: usize) -> Share {
-        Share { part: self.strip.part * ALL_POINTS + point, parts: self.strip.parts * ALL_POINTS }
+    /// The share of what its images read that is asked for at a point of so many.
+    pub(super) fn share(&self, point: usize, points: usize) -> Share {
+        Share { part: self.strip.part * points + point, parts: self.strip.parts * points }
     }
+}
 
-    /// Pixels to points: `[point][block][tile][16]`.
-    ///
-    /// # Safety
-    /// The processor has the set of V; `planes` holds [`Tiles::planes`] frames, `points` 36 times `pitch` floats.
-    #[inline(always)]
-    pub(super) unsafe fn read<V: Vector, const P: usize, T: Pixels>(
-        &self,
-        around: &Around<'_>,
-        source: &Source,
-        planes: Planes,
-        points: (*mut f32, usize),
-    ) {
-        for image in 0..self.images {
-            // SAFETY: as the caller promises.
-            unsafe { self.read_image::<V, P, T>(around, source, planes, points, image) };
-        }
-    }
+/// Pixels of a group to points: `[point][block][tile][16]`.
+pub(super) struct Read<'a> {
+    pub(super) around: &'a Around<'a>,
+    pub(super) tiles: &'a Tiles,
+    pub(super) group: &'a Group,
+    /// Which of its images, counted from the first.
+    pub(super) images: Range<usize>,
+    pub(super) source: &'a Source,
+    pub(super) side: Side,
+    pub(super) pixels: Pixels,
+    /// Holds [`Tiles::planes`] frames.
+    pub(super) planes: *mut f32,
+    /// Where the points lie, and how far from one another.
+    pub(super) points: (*mut f32, usize),
+}
 
-    /// The same of one image, counted from the group's first.
-    ///
-    /// # Safety
-    /// As for [`read`](Self::read).
+impl Routine for Read<'_> {
+    // SAFETY: the maker promises that what the fields name is there, and its own.
     #[inline(always)]
-    pub(super) unsafe fn read_image<V: Vector, const P: usize, T: Pixels>(
-        &self,
-        around: &Around<'_>,
-        source: &Source,
-        planes: Planes,
-        (points, pitch): (*mut f32, usize),
-        image: usize,
-    ) {
-        let Planes { frame, room: planes } = planes;
-        let count = self.tiles();
-        // SAFETY: as the caller promises; a frame holds whole tiles.
+    unsafe fn run<V: Vector, const P: usize>(self) {
+        let Read { around, tiles, group, source, side, pixels, .. } = self;
+        let frame = tiles.frame(side, pixels);
+        let (count, of_image) = (group.tiles(), group.rows.len() * group.columns);
+        // SAFETY: as the maker promises; a frame holds whole tiles.
         unsafe {
-            for block in 0..source.blocks {
-                let place = if self.keeps_planes { block } else { 0 };
-                let room = planes.add(place * frame.len());
-                let plane = if self.planes_are_made {
-                    source.made(around, self.first + image, block, frame, room)
-                } else {
-                    source.plane(around, self.first + image, block, frame, room)
-                };
-                let mut to = points.add((block * count + image * self.rows.len() * self.columns) * BLOCK);
-                for row in self.rows.clone() {
-                    let mut from = plane.add(row * TILE * frame.row());
-                    for _ in 0..self.columns {
-                        for p in 0..P {
-                            let lane = p * V::LANES;
-                            T::transform::<V>(from.add(lane), frame.row(), to.add(lane), pitch);
+            for image in self.images {
+                for block in 0..source.blocks {
+                    let place = if group.keeps_planes { block } else { 0 };
+                    let room = self.planes.add(place * frame.len());
+                    let plane = if group.planes_are_made {
+                        source.made(around, group.first + image, block, frame, room)
+                    } else {
+                        source.plane(around, group.first + image, block, frame, room)
+                    };
+                    let (to, pitch) = self.points;
+                    let mut to = to.add((block * count + image * of_image) * BLOCK);
+                    for row in group.rows.clone() {
+                        let mut from = plane.add(row * side.step() * frame.row());
+                        for _ in 0..group.columns {
+                            for lane in (0..P).map(|p| p * V::LANES) {
+                                side.read::<V>(pixels, from.add(lane), frame.row(), to.add(lane), pitch);
+                            }
+                            from = from.add(side.step() * BLOCK);
+                            to = to.add(BLOCK);
                         }
-                        from = from.add(TILE * BLOCK);
-                        to = to.add(BLOCK);
                     }
                 }
             }

@@ -1,8 +1,10 @@
-//! 3 x 3 contractions of stride 1 by Winograd's F(4x4, 3x3): a quarter of the products of the definition.
+//! 3 x 3 contractions by Winograd's algorithms: of stride 1 with a quarter of the products of the definition, of stride 2
+//! with 9/16 of them.
 //!
-//! Against `direct`: results are made in tiles of 4 x 4. Pixels and weights are transformed to 36 points each; at each
-//! point channels are contracted as a product of matrices; the products are transformed back. Rounding errors are two to
-//! two and a half times those of `direct`.
+//! Against `direct`: results are made in tiles of 4 x 4. Pixels and weights are transformed to points; at each point of the
+//! results channels are contracted as a product of matrices, or as a sum of several; the products are transformed back.
+//! Rounding errors are two to two and a half times those of `direct`. `transform` says what points there are; all else holds
+//! for both strides.
 //!
 //! The gradient to what a layer makes is read by two passes, to its input and to its weight; `backward` joins them.
 //!
@@ -22,19 +24,26 @@ pub(super) use weight::ToWeight;
 use super::source::Frame;
 use super::weights::Matrix;
 use crate::kernel::{BLOCK, Sizes};
-use transform::{POINTS, TILE};
+use transform::{Pixels, Side, Stride, TILE};
 
-/// Elements of a transformed tile.
-const ALL_POINTS: usize = POINTS * POINTS;
-
-/// Floats between the points of a group beyond what they hold: without them all 36 streams of stores would meet in
+/// Floats between the points of a group beyond what they hold: without them all streams of stores would meet in
 /// the same sets of the cache.
 const SKEW: usize = BLOCK;
 
-/// Whether a contraction is done this way: where edges do not waste what the transform saves.
+/// Whether a contraction of whole blocks is done this way: where edges do not waste what the transform saves, and, of
+/// stride 2, where the products are most of the work.
 pub(super) fn suits(s: &Sizes) -> bool {
-    let same = (s.kernel, s.stride, s.pad, s.dilation) == (3, 1, 1, 1);
-    same && Matrix::forward(s).is_plain() && s.out_pixels() * s.taps() > Tiles::of_image(s) * ALL_POINTS * 3 / 2
+    let stride = match (s.kernel, s.stride, s.pad, s.dilation) {
+        (3, 1, 1, 1) => Stride::One,
+        (3, 2, 1, 1) if s.inputs >= BLOCK && s.outputs >= BLOCK => Stride::Two,
+        _ => return false,
+    };
+    s.out_pixels() * s.taps() > Tiles::of_image(s) * stride.points() * 3 / 2
+}
+
+/// By which algorithm.
+fn stride(s: &Sizes) -> Stride {
+    if s.stride == 1 { Stride::One } else { Stride::Two }
 }
 
 /// How a contraction's tiles are grouped; by its shape alone.
@@ -53,12 +62,12 @@ struct Tiles {
 impl Tiles {
     /// Tiles of an image.
     fn of_image(s: &Sizes) -> usize {
-        s.height.div_ceil(TILE) * s.width.div_ceil(TILE)
+        s.out_height.div_ceil(TILE) * s.out_width.div_ceil(TILE)
     }
 
     /// Groups of about `most` tiles.
     fn new(s: &Sizes, most: usize) -> Self {
-        let (rows, columns) = (s.height.div_ceil(TILE), s.width.div_ceil(TILE));
+        let (rows, columns) = (s.out_height.div_ceil(TILE), s.out_width.div_ceil(TILE));
         let (images, strip) = if rows * columns <= most {
             (most / (rows * columns), rows)
         } else {
@@ -73,14 +82,14 @@ impl Tiles {
         self.images * self.strip * self.columns
     }
 
-    /// The frame of what is read by input transforms.
-    fn frame(&self) -> Frame {
-        Frame { before: 1, height: self.rows * TILE + 2, width: self.columns * TILE + 2 }
-    }
-
-    /// The frame of whole tiles.
-    fn whole(&self) -> Frame {
-        Frame { before: 0, height: self.rows * TILE, width: self.columns * TILE }
+    /// The frame of a plane of which tiles become points.
+    fn frame(&self, side: Side, pixels: Pixels) -> Frame {
+        let (before, after) = match pixels {
+            Pixels::Window => side.around(),
+            Pixels::Own => (0, 0),
+        };
+        let line = |tiles: usize| before + tiles * side.step() + after;
+        Frame { before, height: line(self.rows), width: line(self.columns) }
     }
 
     /// Floats from point to point of a group's tiles of so many blocks of channels.

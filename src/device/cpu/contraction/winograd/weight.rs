@@ -1,8 +1,9 @@
 //! To the weight: at each point the products of what was read and of the gradient, summed over all tiles.
 //!
 //! The gradient to a tap sums x(p + tap) dy(p) over places p, which is x(q) dy(q - tap) over q: dy correlated with x, taps
-//! turned by half a circle. So dy gives the 6 x 6 windows here, as it does in the pass to the input, and one transform of
-//! dy serves both passes; x gives the tiles' own pixels, without a border.
+//! turned by half a circle. So dy gives the windows here, as it does in the pass to the input, and one transform of
+//! dy serves both passes; x gives the tiles' own pixels, without a border. With stride 2 this holds of the odd and of the
+//! even pixels of x (`transform`).
 //!
 //! A batch of several groups goes in chunks, each with a sum of its own. A batch that is a single group, as wide layers of
 //! few pixels have it, would be a single task so: it is transformed image by image, and multiplied point by point.
@@ -14,9 +15,9 @@ use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
-use super::group::{Group, Own, Planes, Window};
-use super::transform::weight_points;
-use super::{ALL_POINTS, Tiles, weight_pitch};
+use super::group::{Group, Read};
+use super::transform::{Pixels, Side, Stride};
+use super::{Tiles, stride, weight_pitch};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
@@ -24,6 +25,7 @@ use crate::kernel::{BLOCK, Sizes};
 /// The gradient to a 3 x 3 weight.
 #[derive(Clone)]
 pub(in super::super) struct ToWeight {
+    stride: Stride,
     pub(super) x: Source,
     pub(super) dy: Source,
     /// Offset of the result in the arena.
@@ -35,10 +37,10 @@ pub(in super::super) struct ToWeight {
 
 impl ToWeight {
     pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
-        let tiles = Tiles::new(&sizes, most_tiles(x.blocks, dy.blocks));
-        let matrix = Matrix::forward(&sizes);
-        let chunks = chunk_count(tiles.groups(batch), ALL_POINTS * matrix.points());
-        ToWeight { x, dy, dweight, matrix, tiles, chunks }
+        let (stride, matrix) = (stride(&sizes), Matrix::forward(&sizes));
+        let tiles = Tiles::new(&sizes, most_tiles(stride, x.blocks, dy.blocks));
+        let chunks = chunk_count(tiles.groups(batch), stride.points() * matrix.points());
+        ToWeight { stride, x, dy, dweight, matrix, tiles, chunks }
     }
 
     /// Whether all images are one group, whose points all workers share.
@@ -48,8 +50,10 @@ impl ToWeight {
 
     /// Floats of the planes of x, and of those of dy.
     pub(super) fn planes(&self) -> (usize, usize) {
-        let planes = |source: &Source, plane: usize| self.tiles.planes(source.blocks) * plane;
-        (planes(&self.x, self.tiles.whole().len()), planes(&self.dy, self.tiles.frame().len()))
+        let planes = |source: &Source, side: Side, pixels: Pixels| {
+            self.tiles.planes(source.blocks) * self.tiles.frame(side, pixels).len()
+        };
+        (planes(&self.x, self.stride.x(), Pixels::Own), planes(&self.dy, self.stride.y(), Pixels::Window))
     }
 
     /// Floats from point to point of a group's x, and of its dy.
@@ -57,10 +61,14 @@ impl ToWeight {
         (self.tiles.pitch(self.x.blocks), self.tiles.pitch(self.dy.blocks))
     }
 
+    /// Floats of all points of a group's x.
+    pub(super) fn x_points(&self) -> usize {
+        self.stride.x().points() * self.pitches().0
+    }
+
     /// Floats of all points of a group: of x and of dy.
-    fn points(&self) -> usize {
-        let (x_pitch, y_pitch) = self.pitches();
-        ALL_POINTS * (x_pitch + y_pitch)
+    pub(super) fn points(&self) -> usize {
+        self.x_points() + self.stride.y().points() * self.pitches().1
     }
 
     /// Floats that a worker needs: planes, and points that are its own.
@@ -75,7 +83,7 @@ impl ToWeight {
     }
 
     pub(super) fn chunk_len(&self) -> usize {
-        ALL_POINTS * weight_pitch(&self.matrix)
+        self.stride.points() * weight_pitch(&self.matrix)
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -91,8 +99,7 @@ impl ToWeight {
                 for number in all.clone() {
                     let next = (number + 1 < all.end).then(|| self.tiles.images_of(number + 1, images));
                     for group in self.tiles.strips(number, images) {
-                        let (next, room) = (next.clone(), around.room(worker));
-                        around.isa.run(Products { work: self, around, group, next, room, sum });
+                        self.products(around, &group, next.as_ref(), around.room(worker), sum);
                         sum.begun = true;
                     }
                 }
@@ -107,13 +114,106 @@ impl ToWeight {
         let group = &group;
         around.over_batch(images, &|Turn { task: image, worker, .. }| {
             // SAFETY: a task writes the points of its own image; the planes are in a worker's own room.
-            unsafe { around.isa.run(Points { work: self, around, group, image, room: around.room(worker) }) };
+            unsafe {
+                let (room, (x, dy)) = (around.room(worker), self.shared_points(around.shared));
+                self.read_x(around, group, image..image + 1, room, x);
+                self.read_dy(around, group, image..image + 1, room.add(self.planes().0), dy);
+            }
         });
-        around.over_weight(ALL_POINTS, &|Turn { task: point, .. }| {
+        around.over_weight(self.stride.points(), &|Turn { task: point, .. }| {
             // SAFETY: all points are made; a task writes the sum of its own point.
-            unsafe { around.isa.run(AtPoint { work: self, around, group, point }) };
+            unsafe {
+                let (x, dy) = self.shared_points(around.shared);
+                let sum = Sum { start: around.shared, begun: false };
+                around.isa.run(Add { work: self, group, x, dy, sum, points: point..point + 1, ahead: &|_| {} });
+            }
         });
         self.finish(around, around.shared);
+    }
+
+    /// Adds a group's products to a sum; `next` are the images of the next group.
+    ///
+    /// # Safety
+    /// `room` holds what [`ToWeight::room`] counts; it and the sum are the caller's alone.
+    unsafe fn products(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        next: Option<&Range<usize>>,
+        room: *mut f32,
+        sum: Sum,
+    ) {
+        let ((x_planes, y_planes), all) = (self.planes(), 0..group.images);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let x = room.add(x_planes + y_planes);
+            let dy = x.add(self.x_points());
+            self.read_x(around, group, all.clone(), room, x);
+            self.read_dy(around, group, all, room.add(x_planes), dy);
+            let ahead = |share| {
+                if let Some(next) = next {
+                    self.x.reads.expect(around, next, share);
+                    self.dy.reads.expect(around, next, share);
+                }
+            };
+            self.add(around, group, (x, dy), sum, &ahead);
+        }
+    }
+
+    /// x of some of a group's images, counted from its first, to points.
+    ///
+    /// # Safety
+    /// `planes` and `points` hold what is made, and are the caller's alone.
+    pub(super) unsafe fn read_x(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        images: Range<usize>,
+        planes: *mut f32,
+        points: *mut f32,
+    ) {
+        let (tiles, source, side, points) = (&self.tiles, &self.x, self.stride.x(), (points, self.pitches().0));
+        // SAFETY: as the caller promises.
+        unsafe {
+            around.isa.run(Read { around, tiles, group, images, source, side, pixels: Pixels::Own, planes, points })
+        };
+    }
+
+    /// The same of dy.
+    ///
+    /// # Safety
+    /// As for [`read_x`](Self::read_x).
+    pub(super) unsafe fn read_dy(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        images: Range<usize>,
+        planes: *mut f32,
+        points: *mut f32,
+    ) {
+        let (tiles, source, side, points) = (&self.tiles, &self.dy, self.stride.y(), (points, self.pitches().1));
+        // SAFETY: as the caller promises.
+        unsafe {
+            around.isa.run(Read { around, tiles, group, images, source, side, pixels: Pixels::Window, planes, points })
+        };
+    }
+
+    /// Adds the products of a group's points, of x and of dy, to a sum; `ahead` asks for a share of what is read after
+    /// them.
+    ///
+    /// # Safety
+    /// The points are made; the sum is the caller's alone.
+    pub(super) unsafe fn add(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        (x, dy): (*const f32, *const f32),
+        sum: Sum,
+        ahead: &dyn Fn(Share),
+    ) {
+        let points = 0..self.stride.points();
+        // SAFETY: as the caller promises.
+        unsafe { around.isa.run(Add { work: self, group, x, dy, sum, points, ahead }) };
     }
 
     /// Where the points of x and of dy lie that all workers share.
@@ -124,7 +224,7 @@ impl ToWeight {
         // SAFETY: `shared` holds what `ToWeight::shared` counts.
         unsafe {
             let x = shared.add(self.chunks * self.chunk_len());
-            (x, x.add(ALL_POINTS * self.pitches().0))
+            (x, x.add(self.x_points()))
         }
     }
 
@@ -181,145 +281,54 @@ impl Sums {
 }
 
 /// The most tiles of a group, by blocks of x and of dy: sums are read and written once a group, so that groups are
-/// larger than those of a correlation, and larger still where the sums outweigh the points.
-fn most_tiles(x: usize, dy: usize) -> usize {
-    if x + dy < 32 { 64 } else { 128 }
+/// larger than those of a correlation, and larger still where the sums outweigh the points. With stride 2 one block of x has
+/// more points than two of stride 1: in larger groups than of 32 tiles they leave the second-level cache to the sums alone.
+fn most_tiles(stride: Stride, x: usize, dy: usize) -> usize {
+    match stride.x().points() * x + stride.y().points() * dy {
+        ..1152 if stride == Stride::Two && x == 1 => 32,
+        ..1152 => 64,
+        1152.. => 128,
+    }
 }
 
-/// Adds a group's products to a sum.
-struct Products<'a> {
+/// Adds the products of a group to a sum, at some points.
+struct Add<'a> {
     work: &'a ToWeight,
-    around: &'a Around<'a>,
-    group: Group,
-    /// The images of the next group.
-    next: Option<Range<usize>>,
-    room: *mut f32,
+    group: &'a Group,
+    x: *const f32,
+    dy: *const f32,
     sum: Sum,
+    /// Of x and of the weight.
+    points: Range<usize>,
+    ahead: &'a dyn Fn(Share),
 }
 
-impl Routine for Products<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
+impl Routine for Add<'_> {
+    // SAFETY: the maker promises that the points are made, and that the sum is its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Products { work, around, group, next, room, sum } = self;
-        let tiles = &work.tiles;
-        let ((x_planes, y_planes), (x_pitch, y_pitch)) = (work.planes(), work.pitches());
-        // SAFETY: the room holds what `ToWeight::room` counts; the sum is this task's alone.
-        unsafe {
-            let x_points = room.add(x_planes + y_planes);
-            let y_points = x_points.add(ALL_POINTS * x_pitch);
-            let x = Planes { frame: tiles.whole(), room };
-            group.read::<V, P, Own>(around, &work.x, x, (x_points, x_pitch));
-            let dy = Planes { frame: tiles.frame(), room: room.add(x_planes) };
-            group.read::<V, P, Window>(around, &work.dy, dy, (y_points, y_pitch));
-            work.add::<V, P>(&group, (x_points, y_points), sum, |share| {
-                if let Some(next) = &next {
-                    work.x.reads.expect(around, next, share);
-                    work.dy.reads.expect(around, next, share);
-                }
-            });
-        }
-    }
-}
-
-impl ToWeight {
-    /// Adds the products of a group's points, of x and of dy, to a sum; `ahead` asks for a share of what is read after
-    /// them.
-    ///
-    /// # Safety
-    /// The processor has the set of V; the points are made; the sum is the caller's alone.
-    #[inline(always)]
-    pub(super) unsafe fn add<V: Vector, const P: usize>(
-        &self,
-        group: &Group,
-        points: (*const f32, *const f32),
-        sum: Sum,
-        ahead: impl Fn(Share),
-    ) {
-        for point in 0..ALL_POINTS {
-            ahead(group.share(point));
-            // SAFETY: as the caller promises.
-            unsafe { self.add_at::<V, P>(group, points, sum, point) };
-        }
-    }
-
-    /// Adds the products at one point.
-    ///
-    /// # Safety
-    /// As for [`add`](Self::add).
-    #[inline(always)]
-    unsafe fn add_at<V: Vector, const P: usize>(
-        &self,
-        group: &Group,
-        (x, dy): (*const f32, *const f32),
-        Sum { start, begun }: Sum,
-        point: usize,
-    ) {
-        let matrix = &self.matrix;
-        let (x_pitch, y_pitch) = self.pitches();
-        let count = group.tiles();
-        // SAFETY: as the caller promises.
-        unsafe {
-            let (x, dy) = (x.add(point * x_pitch), dy.add(point * y_pitch));
-            let sum = start.add(point * weight_pitch(matrix));
-            for (block, paired) in matrix.parts(V::PAIRS) {
-                let dy = Lanes { start: dy.add(block * count * BLOCK), block: count * BLOCK };
-                let channels = matrix.channels(block);
-                for from in channels.clone().step_by(BLOCK) {
-                    let x = x.add(from * count);
-                    let sum = (sum.add((block * matrix.span + from - channels.start) * BLOCK), matrix.span * BLOCK);
-                    let rows = BLOCK.min(channels.end - from);
-                    by_rows!(V, P, paired, rows, product(c, x, dy, sum, (begun, count)));
-                }
-            }
-        }
-    }
-}
-
-/// The points of one image, where all workers share them.
-struct Points<'a> {
-    work: &'a ToWeight,
-    around: &'a Around<'a>,
-    group: &'a Group,
-    image: usize,
-    room: *mut f32,
-}
-
-impl Routine for Points<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
-    #[inline(always)]
-    unsafe fn run<V: Vector, const P: usize>(self) {
-        let Points { work, around, group, image, room } = self;
-        let (tiles, (x_pitch, y_pitch)) = (&work.tiles, work.pitches());
-        // SAFETY: the room holds what `ToWeight::room` counts; the image's points are this task's alone.
-        unsafe {
-            let (x_points, y_points) = work.shared_points(around.shared);
-            let x = Planes { frame: tiles.whole(), room };
-            group.read_image::<V, P, Own>(around, &work.x, x, (x_points, x_pitch), image);
-            let dy = Planes { frame: tiles.frame(), room: room.add(work.planes().0) };
-            group.read_image::<V, P, Window>(around, &work.dy, dy, (y_points, y_pitch), image);
-        }
-    }
-}
-
-/// The products at one point, where all workers share the points.
-struct AtPoint<'a> {
-    work: &'a ToWeight,
-    around: &'a Around<'a>,
-    group: &'a Group,
-    point: usize,
-}
-
-impl Routine for AtPoint<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
-    #[inline(always)]
-    unsafe fn run<V: Vector, const P: usize>(self) {
-        let AtPoint { work, around, group, point } = self;
+        let Add { work, group, sum: Sum { start, begun }, .. } = self;
+        let matrix = &work.matrix;
+        let (x_pitch, y_pitch) = work.pitches();
+        let (count, all) = (group.tiles(), work.stride.points());
         // SAFETY: as the maker promises.
         unsafe {
-            let (x, dy) = work.shared_points(around.shared);
-            let sum = Sum { start: around.shared, begun: false };
-            work.add_at::<V, P>(group, (x.cast_const(), dy.cast_const()), sum, point);
+            for point in self.points {
+                (self.ahead)(group.share(point, all));
+                let x = self.x.add(point * x_pitch);
+                let dy = self.dy.add(work.stride.point_of_y(point) * y_pitch);
+                let sum = start.add(point * weight_pitch(matrix));
+                for (block, paired) in matrix.parts(V::PAIRS) {
+                    let dy = Lanes { start: dy.add(block * count * BLOCK), block: count * BLOCK };
+                    let channels = matrix.channels(block);
+                    for from in channels.clone().step_by(BLOCK) {
+                        let x = x.add(from * count);
+                        let sum = sum.add((block * matrix.span + from - channels.start) * BLOCK);
+                        let rows = BLOCK.min(channels.end - from);
+                        by_rows!(V, P, paired, rows, product(c, x, dy, (sum, matrix.span * BLOCK), (begun, count)));
+                    }
+                }
+            }
         }
     }
 }
@@ -372,13 +381,8 @@ impl Routine for Finish<'_> {
             for c in 0..BLOCK.min(span - from) {
                 for p in 0..P {
                     let lane = c * BLOCK + p * V::LANES;
-                    weight_points::<V>(
-                        points.add(lane),
-                        weight_pitch(&work.matrix),
-                        chunks,
-                        taps.add(lane),
-                        span * BLOCK,
-                    );
+                    let pitch = weight_pitch(&work.matrix);
+                    work.stride.gradient::<V>(points.add(lane), pitch, chunks, taps.add(lane), span * BLOCK);
                 }
             }
         }
