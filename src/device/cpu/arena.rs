@@ -6,7 +6,7 @@ use memmap2::MmapMut;
 
 /// Floats that a step works on. The pages of what is never touched cost no memory.
 ///
-/// Where the system has them it is laid on huge pages: a Winograd transform writes 36 streams, each in a page of its own,
+/// Where the system has them it is laid on huge pages: a Winograd transform writes 36 streams or 81, each in a page of its own,
 /// and ordinary pages would make most of its loads and stores wait for their addresses.
 pub(super) struct Arena {
     map: MmapMut,

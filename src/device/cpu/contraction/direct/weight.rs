@@ -51,9 +51,21 @@ impl ToWeight {
         images_of_task(&self.sizes) * self.x.blocks * self.frame.len()
     }
 
-    /// Floats that all workers share: each chunk's sum.
+    /// Floats that all workers share: each chunk's sum that lies there.
     pub(in super::super) fn shared(&self) -> usize {
-        self.chunks * self.matrix.len()
+        (self.chunks - usize::from(self.matrix.is_plain())) * self.matrix.len()
+    }
+
+    /// Where a chunk's sum lies: that of the first is the result itself, where both have one layout.
+    fn sum_of(&self, around: &Around<'_>, chunk: usize) -> *mut f32 {
+        let shared = chunk.checked_sub(usize::from(self.matrix.is_plain()));
+        // SAFETY: the offset comes from the plan; all workers share a sum for each further chunk.
+        unsafe {
+            match shared {
+                None => around.context.arena.add(self.dweight),
+                Some(chunk) => around.shared.add(chunk * self.matrix.len()),
+            }
+        }
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -66,7 +78,7 @@ impl ToWeight {
         let room = around.room(worker);
         // SAFETY: this chunk's sum is this task's alone; the room holds a plane of x and those of dy.
         unsafe {
-            let sum = around.shared.add(chunk * self.matrix.len());
+            let sum = self.sum_of(around, chunk);
             std::ptr::write_bytes(sum, 0, self.matrix.len());
             let y_room = room.add(self.x_room());
             let images = images_of(chunk, self.chunks, images);
@@ -102,20 +114,18 @@ impl ToWeight {
 
     /// Sums the chunks of a block of results in their order.
     fn sum(&self, around: &Around<'_>, block: usize) {
-        let (len, all) = (self.matrix.block_len(), self.matrix.len());
-        let stored = self.sizes.row_len() * BLOCK;
+        let len = self.matrix.block_len();
         // SAFETY: the chunks are finished; this block's part of each, and of the result, is this task's alone.
         unsafe {
-            let part = |chunk: usize| std::slice::from_raw_parts_mut(around.shared.add(chunk * all + block * len), len);
+            let part = |chunk: usize| std::slice::from_raw_parts_mut(self.sum_of(around, chunk).add(block * len), len);
             let total = part(0);
             for chunk in 1..self.chunks {
                 total.iter_mut().zip(part(chunk)).for_each(|(t, x)| *t += *x);
             }
-            let out = std::slice::from_raw_parts_mut(around.context.arena.add(self.dweight + block * stored), stored);
-            if self.matrix.is_plain() {
-                out.copy_from_slice(total);
-            } else {
-                self.matrix.narrow(&self.sizes, total, block, out);
+            if !self.matrix.is_plain() {
+                let stored = self.sizes.row_len() * BLOCK;
+                let out = around.context.arena.add(self.dweight + block * stored);
+                self.matrix.narrow(&self.sizes, total, block, std::slice::from_raw_parts_mut(out, stored));
             }
         }
     }
