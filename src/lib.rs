@@ -57,8 +57,8 @@
 //!
 //! - Fully connected layers are convolutions with one tap on a 1 x 1 image, so there is one kind of contraction.
 //! - The batch's size is a number of the step: one plan serves every batch up to its own, the last partial one included.
-//! - 3x3 convolutions of stride 2 go by Winograd's algorithm too, not by the direct sum: odd and even pixels apart take 9/16
-//!   of the products. Groups of channels that are whole blocks are done one after another, since the points of all of
+//! - 3x3 convolutions of stride 2 whose results nearly fill tiles of 4 x 4 go by Winograd's algorithm too, not by the direct
+//!   sum: odd and even pixels apart take 9/16 of the products. Groups of channels that are whole blocks are done one after another, since the points of all of
 //!   them leave every cache.
 //! - A convolution's weight lies in the plan as `[out/16][tap][in][16]`, its outputs padded to sixteen; checkpoints hold
 //!   it as out x in x kernel x kernel.

@@ -160,6 +160,28 @@ fn convolutions() {
     }
 }
 
+/// Blocks whose 3x3 convolutions have groups of whole blocks of channels, of stride 1 and 2: what each group reads is made
+/// before it, and what it makes ends in the sums of a normalisation.
+fn grouped(s: &mut Scope<'_>) {
+    let conv3x3 = |groups, stride| ConvOp { kernel: 3, pad: 1, stride, groups, ..conv(64) };
+    s.conv(64, 3, 1).bn().relu();
+    for _ in 0..2 {
+        let rule = shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Pixel);
+        let at = Rules { at_sum: Some(rule), ..Rules::default() };
+        let branch: &dyn Fn(&mut Scope<'_>) = &|s| {
+            s.conv_with(conv3x3(2, 1)).bn().relu().conv_with(conv3x3(4, 1)).bn();
+        };
+        s.residual(at, &[branch], &identity);
+        s.relu();
+    }
+    s.conv_with(conv3x3(2, 2)).bn().relu().global_avg_pool().linear(4);
+}
+
+#[test]
+fn groups_of_whole_blocks() {
+    check(Shape::new(3, 16, 16), grouped);
+}
+
 #[test]
 fn activations() {
     for activation in [Activation::Relu, Activation::LeakyRelu { slope: 0.1 }, Activation::Silu, Activation::Sigmoid] {
@@ -446,7 +468,7 @@ fn fingerprint(network: &Network, optimizer: &Optimizer, threads: usize) -> u64 
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let network = network(Shape::new(3, 12, 12), |s| {
+    let pyramid = network(Shape::new(3, 12, 12), |s| {
         s.conv(16, 3, 1).bn();
         for (width, stride) in [(19, 1), (26, 2), (33, 1)] {
             let rule = shakedrop(0.5, (-1.0, 1.0), (0.0, 1.0), Level::Pixel);
@@ -461,8 +483,9 @@ fn any_number_of_threads_gives_the_same_bits() {
         s.bn().relu().global_avg_pool().linear(4);
     });
     let clipped = Optimizer { clip: Some(0.1), accumulate: 2, average: Some(0.9), ..sgd() };
-    for optimizer in [sgd(), clipped] {
-        let hash = |threads| (threads, fingerprint(&network, &optimizer, threads));
+    let groups = network(Shape::new(3, 16, 16), grouped);
+    for (network, optimizer) in [(&pyramid, sgd()), (&pyramid, clipped), (&groups, sgd())] {
+        let hash = |threads| (threads, fingerprint(network, &optimizer, threads));
         let hashes: BTreeMap<usize, u64> = [1, 2, 3, 5, 8, 16].map(hash).into();
         assert!(hashes.values().all(|h| *h == hashes[&1]), "{hashes:x?}");
     }

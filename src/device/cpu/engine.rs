@@ -19,7 +19,7 @@ use crate::kernel::{BLOCK, Body, BufferId, Domain, Draw, Kernel, Param, Plan, Sl
 /// Elements under which the caller works alone: waking workers would cost more.
 const SMALL: usize = 8 * 1024;
 
-/// Elements of a gradient that a worker looks at in a row.
+/// Elements of gradients that a worker looks at at a time.
 const PIECE: usize = 256 * 1024;
 
 /// A compiled network with its weights.
@@ -47,13 +47,13 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(train: Option<&Plan>, test: &Plan) -> Self {
+    fn of(train: Option<&Plan>, test: &Plan, threads: usize) -> Self {
         let mut needs = Needs::default();
         for plan in train.into_iter().chain([test]) {
             needs.arena = needs.arena.max(plan.arena);
             let ready = plan.kernels.iter().map(|kernel| match &kernel.body {
                 Body::Map(_) => None,
-                Body::Contraction(contraction) => Some(Ready::new(contraction, plan, &mut || without_code)),
+                Body::Contraction(contraction) => Some(Ready::new(contraction, plan, threads, &mut || without_code)),
             });
             let ready: Vec<_> = ready.collect();
             let joined = join(plan, |_| without_code, |i| ready[i].as_ref());
@@ -80,6 +80,8 @@ struct Compiled {
     update: usize,
     /// What they change all the same: running statistics.
     moved: Vec<Range<usize>>,
+    /// Where gradients lie.
+    gradients: Vec<Range<usize>>,
     /// The plan's numbers, in the order in which the code reads them.
     params: Vec<Param>,
     runs: Vec<Run>,
@@ -108,7 +110,7 @@ impl CpuEngine {
     /// Compiles a test plan, and a training plan if the network is to be trained, for `threads` threads. Both plans keep
     /// what outlives a step at the same places.
     pub fn new(train: Option<Plan>, test: Plan, threads: usize) -> Self {
-        let needs = Needs::of(train.as_ref(), &test);
+        let needs = Needs::of(train.as_ref(), &test, threads);
         let compile = |plan: Plan| Compiled::new(plan, threads);
         let (train, test) = (train.map(compile), compile(test));
         // The steps to come touch the arena for the first time: what compiling took need not lie beside it.
@@ -143,7 +145,7 @@ impl CpuEngine {
 
     /// Bytes by which a process grows that runs an engine for these plans.
     pub fn bytes(train: Option<&Plan>, test: &Plan, threads: usize) -> u64 {
-        CpuEngine::OWN + Needs::of(train, test).floats(threads) as u64 * 4
+        CpuEngine::OWN + Needs::of(train, test, threads).floats(threads) as u64 * 4
     }
 
     /// The gradient of a weight at the last training step, as stored.
@@ -244,8 +246,8 @@ impl CpuEngine {
     }
 
     /// Whether every gradient of the last step is finite.
-    fn gradients_are_finite(&self, plan: &Plan) -> bool {
-        let regions = plan.gradients().into_iter().map(|region| self.arena.slice(region.start, region.len()));
+    fn gradients_are_finite(&self, train: &Compiled) -> bool {
+        let regions = train.gradients.iter().map(|region| self.arena.slice(region.start, region.len()));
         let pieces: Vec<&[f32]> = regions.flat_map(|region| region.chunks(PIECE)).collect();
         let finite = AtomicBool::new(true);
         self.pool.run(pieces.len(), Order::Up, &|turn| {
@@ -290,7 +292,7 @@ impl CpuEngine {
         self.run(train, 0..train.update, &step, &mut at);
         let loss = train.plan.buffer(slot_of(&train.plan, &Slot::Loss));
         let loss = self.arena.slice(loss.offset, 1)[0];
-        if !loss.is_finite() || !self.gradients_are_finite(&train.plan) {
+        if !loss.is_finite() || !self.gradients_are_finite(train) {
             put_back(&mut self.arena, &train.moved, &self.statistics);
             return f32::NAN;
         }
@@ -360,11 +362,6 @@ impl Engine for CpuEngine {
     }
 }
 
-/// Whether all numbers are; without a way out, so that compilers use vectors.
-fn are_finite(numbers: &[f32]) -> bool {
-    numbers.iter().fold(true, |finite, x| finite & x.is_finite())
-}
-
 impl CpuEngine {
     /// The plan that knows every state.
     fn state_plan(&self) -> &Plan {
@@ -393,7 +390,7 @@ impl Compiled {
             .iter()
             .map(|kernel| match &kernel.body {
                 Body::Map(map) => Run::Map { function: function(), domain: map.domain },
-                Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, &mut function)),
+                Body::Contraction(k) => Run::Contraction(Ready::new(k, &plan, threads, &mut function)),
             })
             .collect();
         let code_of = |i: usize| match &runs[i] {
@@ -416,6 +413,7 @@ impl Compiled {
             _code: code,
             update: plan.update(),
             moved: plan.moved(),
+            gradients: plan.gradients(),
             params,
             plan,
         }
@@ -465,4 +463,9 @@ fn run_map(function: MapFn, domain: Domain, around: &Around<'_>) {
     } else {
         around.over_batch(tasks, &|turn| task(turn.task));
     }
+}
+
+/// Whether all numbers are; without a way out, so that compilers use vectors.
+fn are_finite(numbers: &[f32]) -> bool {
+    numbers.iter().fold(true, |finite, x| finite & x.is_finite())
 }

@@ -19,7 +19,10 @@ pub(super) fn join<'a>(
         match &first.body {
             Body::Contraction(to_input) => {
                 let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
-                let fits = share_gradient(to_input, contraction) && first.when == second.when && apart;
+                let fits = share_gradient(to_input, contraction)
+                    && first.when == second.when
+                    && apart
+                    && leaves_alone(plan, second, first);
                 fits.then(|| ready(i)?.joined(ready(i + 1)?))?
             }
             Body::Map(map) => {

@@ -12,7 +12,8 @@ use crate::graph::Phase;
 const FLOAT: u64 = 40;
 /// Floats that are moved in the time in which one is drawn.
 const DRAW: u64 = 2;
-/// A step may grow by one part in so many: on two cores the networks of `benches` take 3 to 13 % more time.
+/// A step may grow by one part in so many, as these numbers estimate it; measured, the networks of `benches` take 3 to 13 %
+/// more time on two cores.
 const SHARE: u64 = 10;
 /// How deep recomputed values may rest on one another.
 const DEPTHS: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];

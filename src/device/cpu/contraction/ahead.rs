@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Around;
+use super::source::Blocks;
 use crate::device::cpu::simd::expect_read;
 use crate::kernel::{BLOCK, BufferId, Draw, Map, Operand, Plan, Size};
 
@@ -69,19 +70,20 @@ impl Ahead {
         Ahead::new(open.union(&closed).map(|buffer| (*buffer, where_open(buffer))), plan)
     }
 
-    /// What is read where only some blocks of channels are made, of so many.
-    pub(super) fn of_blocks(&self, blocks: Range<usize>, of: usize) -> Self {
+    /// What is read for some blocks of channels alone: as large a share of each map, which is all of it where a map has
+    /// the same channels.
+    pub(super) fn of_blocks(&self, blocks: Blocks) -> Self {
         let part = |map: &Stored| {
-            let line = |block: usize| map.image / BLOCK * block / of;
-            Stored { first: line(blocks.start), lines: line(blocks.end) - line(blocks.start), ..*map }
+            let (first, lines) = blocks.share(map.image / BLOCK);
+            Stored { first, lines, ..*map }
         };
         Ahead { maps: self.maps.iter().map(part).collect() }
     }
 
-    /// What is read where a map makes a part of it first, for some blocks of channels, of so many.
-    pub(super) fn behind(&self, map: &Map, plan: &Plan, (blocks, of): (Range<usize>, usize)) -> Self {
+    /// What is read where a map makes a part of it first, for some blocks of channels alone.
+    pub(super) fn behind(&self, map: &Map, plan: &Plan, blocks: Blocks) -> Self {
         let made: Vec<usize> = map.writes().into_iter().map(|id| plan.buffer(id).offset).collect();
-        let mut all = Ahead::of_map(map, plan, None, &[]).of_blocks(blocks, of);
+        let mut all = Ahead::of_map(map, plan, None, &[]).of_blocks(blocks);
         all.maps.extend(self.maps.iter().filter(|read| !made.contains(&read.offset)));
         all
     }

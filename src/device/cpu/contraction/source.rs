@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::jit::MapFn;
 use super::Around;
 use super::ahead::Ahead;
-use crate::kernel::BLOCK;
+use crate::kernel::{BLOCK, blocks};
 
 /// The feature map that is read.
 #[derive(Clone)]
@@ -13,14 +13,50 @@ pub(super) struct Source {
     pub(super) origin: Origin,
     /// A map that makes what a plane is read from, just before it is.
     pub(super) maker: Option<MapFn>,
-    /// Blocks of channels that are read, the first of them, and all that an image has.
-    pub(super) blocks: usize,
-    pub(super) first: usize,
-    pub(super) of_image: usize,
+    /// Those that are read.
+    pub(super) blocks: Blocks,
     pub(super) height: usize,
     pub(super) width: usize,
     /// What its planes are read or computed from.
     pub(super) reads: Ahead,
+}
+
+/// Some of an image's blocks of channels: all of them, or those of a group.
+#[derive(Clone, Copy)]
+pub(super) struct Blocks {
+    pub(super) count: usize,
+    /// The first of them.
+    first: usize,
+    /// All that an image has.
+    of_image: usize,
+}
+
+impl Blocks {
+    /// All blocks of so many channels.
+    pub(super) fn of(channels: usize) -> Self {
+        let count = blocks(channels);
+        Blocks { count, first: 0, of_image: count }
+    }
+
+    /// The run of `count` blocks of which `before` runs are before it.
+    pub(super) fn run(self, before: usize, count: usize) -> Self {
+        Blocks { count, first: self.first + before * count, ..self }
+    }
+
+    /// The number in the image of one of them.
+    pub(super) fn in_image(self, block: usize) -> usize {
+        self.first + block
+    }
+
+    /// The plane of one of them, where all planes of image n follow those of the images before.
+    pub(super) fn plane(self, n: usize, block: usize) -> usize {
+        n * self.of_image + self.in_image(block)
+    }
+
+    /// How many of an image's `lines` are before them, and how many are theirs.
+    pub(super) fn share(self, lines: usize) -> (usize, usize) {
+        (lines * self.first / self.of_image, lines * self.count / self.of_image)
+    }
 }
 
 /// Where its planes come from.
@@ -56,16 +92,10 @@ impl Frame {
 }
 
 impl Source {
-    /// So many of its blocks, the `part`-th time.
-    pub(super) fn part(&self, part: usize, blocks: usize) -> Self {
-        let source = Source { blocks, first: self.first + part * blocks, ..self.clone() };
-        let reads = self.reads.of_blocks(source.range(), self.of_image);
-        Source { reads, ..source }
-    }
-
-    /// The blocks that are read.
-    pub(super) fn range(&self) -> Range<usize> {
-        self.first..self.first + self.blocks
+    /// What a group of channels reads of it: a run of so many blocks.
+    pub(super) fn group(&self, group: usize, count: usize) -> Self {
+        let blocks = self.blocks.run(group, count);
+        Source { blocks, reads: self.reads.of_blocks(blocks), ..self.clone() }
     }
 
     /// Whether the plane fills its frame.
@@ -80,9 +110,8 @@ impl Source {
 
     /// A plane as it lies in the arena.
     fn stored(&self, around: &Around<'_>, offset: usize, n: usize, block: usize) -> *const f32 {
-        let plane = n * self.of_image + self.first + block;
         // SAFETY: the offset comes from the plan, and the plane lies inside its buffer.
-        unsafe { around.context.arena.add(offset + plane * self.plane_len()) }
+        unsafe { around.context.arena.add(offset + self.blocks.plane(n, block) * self.plane_len()) }
     }
 
     /// Image n's plane of a block in its frame: where it lies in the arena if nothing need be added, else made at `room`.
@@ -114,7 +143,7 @@ impl Source {
     /// # Safety
     /// `room` holds a frame a block and is the caller's alone.
     pub(super) unsafe fn planes(&self, around: &Around<'_>, n: usize, frame: Frame, room: *mut f32) -> *const f32 {
-        for block in 1..self.blocks {
+        for block in 1..self.blocks.count {
             // SAFETY: as the caller promises.
             unsafe { self.plane(around, n, block, frame, room.add(block * frame.len())) };
         }
@@ -127,7 +156,7 @@ impl Source {
         if let Some(maker) = self.maker {
             // SAFETY: the engine has made sure that the map goes over the planes that are read, and that its task is this
             // plane's alone; a plane is read once.
-            unsafe { maker(around.context, n as u64, (self.first + block) as u64, std::ptr::null_mut(), 0) };
+            unsafe { maker(around.context, n as u64, self.blocks.in_image(block) as u64, std::ptr::null_mut(), 0) };
         }
     }
 
@@ -157,7 +186,8 @@ impl Source {
                     }
                 }
                 Origin::Computed(prologue) => {
-                    prologue(around.context, n as u64, (self.first + block) as u64, inner, (row * 4) as u64);
+                    let block = self.blocks.in_image(block) as u64;
+                    prologue(around.context, n as u64, block, inner, (row * 4) as u64);
                 }
             }
         }
@@ -169,7 +199,7 @@ impl Source {
     /// The map has one pixel; `room` holds the row and is the caller's alone.
     pub(super) unsafe fn row(&self, around: &Around<'_>, images: Range<usize>, room: *mut f32) {
         let pixel = Frame { before: 0, height: 1, width: 1 };
-        for block in 0..self.blocks {
+        for block in 0..self.blocks.count {
             for (i, n) in images.clone().enumerate() {
                 self.make(around, n, block);
                 // SAFETY: as the caller promises.

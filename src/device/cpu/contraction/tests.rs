@@ -101,9 +101,14 @@ fn to_weight([x, _, dy, _, dweight]: [BufferId; BUFFERS]) -> Pass {
 
 /// The plan's contractions.
 fn ready(plan: &Plan) -> Vec<Ready> {
+    ready_for(plan, THREADS)
+}
+
+/// The same for so many workers.
+fn ready_for(plan: &Plan, threads: usize) -> Vec<Ready> {
     let ready = |kernel: &Kernel| {
         let Body::Contraction(contraction) = &kernel.body else { unreachable!("made by `plan`") };
-        Ready::new(contraction, plan, &mut || unreachable!("there is no map"))
+        Ready::new(contraction, plan, threads, &mut || unreachable!("there is no map"))
     };
     plan.kernels.iter().map(ready).collect()
 }
@@ -116,14 +121,14 @@ fn result(fenced: &Fenced, contractions: &[Ready], sizes: &Sizes, isa: Isa) -> V
     {
         let Buffer { offset, size, .. } = plan.buffers[buffer];
         let blocks = crate::kernel::blocks(channels);
-        for (i, x) in arena.slice_mut(offset, size.len(BATCH)).iter_mut().enumerate() {
+        for (i, x) in arena.slice_mut(offset, size.len(plan.batch)).iter_mut().enumerate() {
             let channel = i / 16 / inner % blocks * 16 + i % 16;
             let drawn = (i as u32 ^ 0x9e37).wrapping_mul(2_654_435_761) >> 8;
             *x = if channel < channels { drawn as f32 / (1 << 23) as f32 - 1.0 } else { 0.0 };
         }
     }
-    contractions.iter().for_each(|contraction| fenced.run(contraction, &arena, BATCH, isa));
-    let buffers = plan.buffers.iter().flat_map(|buffer| arena.slice(buffer.offset, buffer.size.len(BATCH)));
+    contractions.iter().for_each(|contraction| fenced.run(contraction, &arena, plan.batch, isa));
+    let buffers = plan.buffers.iter().flat_map(|buffer| arena.slice(buffer.offset, buffer.size.len(plan.batch)));
     buffers.map(|x| x.to_bits()).collect()
 }
 
@@ -175,6 +180,19 @@ fn every_set_gives_the_same_bits() {
                 }
             }
         }
+    }
+}
+
+/// Tiles of wide layers are grouped by the number of workers.
+#[test]
+fn wide_layers_give_the_same_bits_for_any_number_of_workers() {
+    let shape = sizes(330, 330, 8, 3, 1, 1);
+    for pass in [forward, to_input] {
+        let fenced = plan(shape, &[pass], 48, Side::After);
+        let [alone, many] = [1, 24].map(|threads| ready_for(&fenced.plan, threads));
+        assert!(alone[0].room() > many[0].room(), "groups differ");
+        let [alone, many] = [alone, many].map(|work| result(&fenced, &work, &shape, Isa::detect()));
+        assert!(alone == many);
     }
 }
 

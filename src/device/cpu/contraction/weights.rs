@@ -50,7 +50,8 @@ impl Matrix {
         std::iter::from_fn(move || {
             let block = next;
             let left = self.blocks() - block;
-            let paired = pairs && left > 1 && self.channels(block) == self.channels(block + 1);
+            let alike = || self.groups == 1 || self.channels(block) == self.channels(block + 1);
+            let paired = pairs && left > 1 && alike();
             next += if paired { 2 } else { left.min(1) };
             (left > 0).then_some((block, paired))
         })

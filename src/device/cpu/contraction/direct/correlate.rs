@@ -41,7 +41,7 @@ impl Correlate {
 
     /// Floats that a worker needs: the planes of a task's images.
     pub(in super::super) fn room(&self) -> usize {
-        images_of_task(&self.job.sizes) * self.job.source.blocks * self.frame.len()
+        images_of_task(&self.job.sizes) * self.job.source.blocks.count * self.frame.len()
     }
 
     fn reads_arena(&self) -> bool {
@@ -113,11 +113,11 @@ impl Correlate {
             read_row: frame.row(),
             write_block: result.plane_len(),
             write_row: result.width * BLOCK,
-            write_site: if linear { result.blocks * BLOCK } else { BLOCK },
+            write_site: if linear { result.blocks.count * BLOCK } else { BLOCK },
         };
         for (number, grid) in self.grids.iter().enumerate() {
             let sites = if linear { images } else { grid.columns.count };
-            let floats = source.blocks * BLOCK * grid.stride * grid.stride;
+            let floats = source.blocks.count * BLOCK * grid.stride * grid.stride;
             let bands = bands(grid.rows.count, sites, floats);
             for (part, band) in bands.iter().enumerate() {
                 let (part, parts) = (number * bands.len() + part, self.grids.len() * bands.len());

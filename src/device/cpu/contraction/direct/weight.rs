@@ -44,11 +44,11 @@ impl ToWeight {
 
     /// Floats that a worker needs: the planes of x and of dy.
     pub(in super::super) fn room(&self) -> usize {
-        self.x_room() + images_of_task(&self.sizes) * self.dy.blocks * self.dy.plane_len()
+        self.x_room() + images_of_task(&self.sizes) * self.dy.blocks.count * self.dy.plane_len()
     }
 
     fn x_room(&self) -> usize {
-        images_of_task(&self.sizes) * self.x.blocks * self.frame.len()
+        images_of_task(&self.sizes) * self.x.blocks.count * self.frame.len()
     }
 
     /// Floats that all workers share: each chunk's sum that lies there.
@@ -57,7 +57,10 @@ impl ToWeight {
     }
 
     /// Where a chunk's sum lies: that of the first is the result itself, where both have one layout.
-    fn sum_of(&self, around: &Around<'_>, chunk: usize) -> *mut f32 {
+    ///
+    /// # Safety
+    /// The chunk is one of [`chunks`](ToWeight::chunks).
+    unsafe fn sum_of(&self, around: &Around<'_>, chunk: usize) -> *mut f32 {
         let shared = chunk.checked_sub(usize::from(self.matrix.is_plain()));
         // SAFETY: the offset comes from the plan; all workers share a sum for each further chunk.
         unsafe {
@@ -99,7 +102,7 @@ impl ToWeight {
                     }
                 };
                 let (stride, rows) = (self.grid.stride, self.grid.rows.count);
-                let floats = (self.x.blocks * stride * stride + self.dy.blocks) * BLOCK;
+                let floats = (self.x.blocks.count * stride * stride + self.dy.blocks.count) * BLOCK;
                 let bands = bands(rows, image.columns, floats);
                 let next = first + 1..images.end.min(first + 2);
                 for (part, band) in bands.iter().enumerate() {

@@ -23,12 +23,12 @@ const MOST_BLOCKS: usize = 8;
 impl Backward {
     /// None where two passes are faster. Groups are those of the pass to the weight, so that the bits are too.
     pub(in super::super) fn new(to_input: &Correlate, to_weight: &ToWeight) -> Option<Self> {
-        let pays = to_weight.x.blocks + to_weight.dy.blocks <= MOST_BLOCKS && !to_weight.by_points();
+        let pays = to_weight.x.blocks.count + to_weight.dy.blocks.count <= MOST_BLOCKS && !to_weight.by_points();
         pays.then(|| Backward { to_input: to_input.regrouped(to_weight.tiles), to_weight: to_weight.clone() })
     }
 
-    /// Floats that a worker needs: planes of x and of dy; the points of dy; those of the products to the input and of x, by
-    /// turns; a tile.
+    /// Floats that a worker needs: planes of x and of dy; the products to the input and the points of x, by turns; the points
+    /// of dy; a tile.
     pub(in super::super) fn room(&self) -> usize {
         let (x_planes, dy_planes) = self.to_weight.planes();
         x_planes + dy_planes + self.to_weight.points() + self.to_input.tile()

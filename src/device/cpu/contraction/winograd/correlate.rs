@@ -33,12 +33,18 @@ struct Term {
 }
 
 impl Correlate {
-    pub(in super::super) fn new(job: Correlation, batch: usize) -> Self {
+    pub(in super::super) fn new(job: Correlation, batch: usize, threads: usize) -> Self {
         let (stride, matrix) = (stride(&job.sizes), job.matrix());
-        let most = most_tiles(stride.points() * matrix.points());
+        let of_image = Tiles::of_image(&job.sizes);
+        let most = most_tiles(stride.points() * matrix.points(), of_image * batch / threads);
         // A small batch is parted all the same, or one core would do it.
-        let tiles = Tiles::new(&job.sizes, most.min(Tiles::of_image(&job.sizes) * batch.div_ceil(2)));
+        let tiles = Tiles::new(&job.sizes, most.min(of_image * batch.div_ceil(2)));
         Correlate { terms: terms(stride, job.direction), job, matrix, tiles }
+    }
+
+    /// The same for a job of the same sizes and direction.
+    pub(in super::super) fn with(&self, job: Correlation) -> Self {
+        Correlate { job, ..self.clone() }
     }
 
     /// The same by other groups.
@@ -61,12 +67,12 @@ impl Correlate {
 
     /// Floats of the planes.
     fn planes(&self) -> usize {
-        self.tiles.planes(self.job.source.blocks) * self.tiles.frame(self.sides().0, Pixels::Window).len()
+        self.tiles.planes(self.job.source.blocks.count) * self.tiles.frame(self.sides().0, Pixels::Window).len()
     }
 
     /// Floats from point to point of what a group reads, and of what it makes.
     pub(super) fn pitches(&self) -> (usize, usize) {
-        (self.tiles.pitch(self.job.source.blocks), self.tiles.pitch(self.job.result.blocks))
+        (self.tiles.pitch(self.job.source.blocks.count), self.tiles.pitch(self.job.result.blocks.count))
     }
 
     /// Floats of a tile of what is made.
@@ -159,14 +165,19 @@ fn terms(stride: Stride, direction: Direction) -> Vec<Vec<Term>> {
     }
 }
 
-/// The most tiles of a group.
+/// Floats of a weight's points that fill a third-level cache.
+const WIDE: usize = 3 << 20;
+
+/// The most tiles of a group, for so many floats of the weight's points, and so many tiles of the batch a worker; results do
+/// not depend on it.
 ///
 /// A group's points of what is read and made, 64 bytes a point, tile and block, should stay in the second-level cache, and
 /// a group should still be large enough that the weight's points, read once a group, are the lesser part. Where they come
 /// from the third-level cache 32 tiles are the best or within a few hundredths of it (16 to 256 channels, 512 KB and 1 MB of
-/// second-level cache). Where they fill that one too, from 320 channels, 128 tiles take 4 to 10 % less time.
-fn most_tiles(weight: usize) -> usize {
-    if weight < 3 << 20 { 32 } else { 128 }
+/// second-level cache). Where they fill that one too (from 320 channels, 200 of stride 2) 128 tiles take 4 to 10 % less
+/// time, if every worker still has two groups.
+fn most_tiles(weight: usize, of_worker: usize) -> usize {
+    if weight < WIDE { 32 } else { (of_worker / 2).clamp(32, 128) }
 }
 
 /// Sixteen channels of one block of the weight to their points.
@@ -216,15 +227,11 @@ impl Correlate {
     #[inline(always)]
     unsafe fn turn(&self, weight: *const f32, block: usize, from: usize, out: &mut [f32; 9 * BLOCK * BLOCK]) {
         let s = &self.job.sizes;
-        // Groups are whole blocks: sixteen inputs are of one group.
-        let group = block * BLOCK / s.group_inputs();
-        let inner = block * BLOCK % s.group_inputs();
-        let inputs = BLOCK.min(s.group_inputs() - inner);
-        let source = (group * s.group_outputs() + from) / BLOCK;
+        let inputs = BLOCK.min(s.inputs - block * BLOCK);
         for tap in 0..9 {
             for c in 0..inputs {
                 // SAFETY: the block and the channel lie inside the weight.
-                let outputs = unsafe { weight.add(((source * 9 + tap) * s.group_inputs() + inner + c) * BLOCK) };
+                let outputs = unsafe { weight.add(((from / BLOCK * 9 + tap) * s.inputs + block * BLOCK + c) * BLOCK) };
                 for k in 0..BLOCK {
                     // SAFETY: as above.
                     out[((8 - tap) * BLOCK + k) * BLOCK + c] = unsafe { *outputs.add(k) };
@@ -251,19 +258,25 @@ impl Routine for Multiply<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
         let (work, group) = (self.work, self.group);
-        let matrix = &work.matrix;
-        let made = work.terms.len();
+        let (matrix, made, count) = (&work.matrix, work.terms.len(), group.tiles());
+        let (read_pitch, made_pitch) = work.pitches();
         // SAFETY: as the maker promises.
         unsafe {
             for (point, terms) in work.terms.iter().enumerate() {
                 self.expect(Share { part: point, parts: made });
                 work.job.result.reads.expect(self.around, &group.all_images(), group.share(point, made));
                 (self.ahead)(group.share(point, made));
-                let products = self.products.add(point * work.pitches().1);
                 for (block, paired) in matrix.parts(V::PAIRS) {
-                    let count = group.tiles();
-                    let products = products.add(block * count * BLOCK);
-                    by_rows!(V, P, paired, count, sums(tile, &self, terms, block, products));
+                    let factors = Factors {
+                        points: self.points,
+                        read_pitch,
+                        tiles: count,
+                        weight: self.around.shared.add(block * matrix.span * BLOCK),
+                        weight_pitch: weight_pitch(matrix),
+                        channels: matrix.span,
+                    };
+                    let products = self.products.add(point * made_pitch + block * count * BLOCK);
+                    by_rows!(V, P, paired, count, sums(tile, factors, terms, products));
                 }
             }
         }
@@ -283,7 +296,7 @@ impl Multiply<'_> {
         let lines = group.rows.start * step * result.width..end * result.width;
         let share = share.of(lines.len());
         for n in group.all_images() {
-            for block in 0..result.blocks {
+            for block in 0..result.blocks.count {
                 // SAFETY: as the caller promises.
                 let plane = unsafe { result.plane(self.around, n, block) };
                 share.clone().for_each(|line| expect_write(plane.wrapping_add((lines.start + line) * BLOCK)));
@@ -292,30 +305,38 @@ impl Multiply<'_> {
     }
 }
 
+/// What is multiplied: the points of a group's tiles, and those of the weight of some blocks of results.
+#[derive(Clone, Copy)]
+struct Factors {
+    points: *const f32,
+    /// Floats from point to point.
+    read_pitch: usize,
+    tiles: usize,
+    weight: *const f32,
+    /// Floats from point to point.
+    weight_pitch: usize,
+    channels: usize,
+}
+
 /// R tiles from `tile`, at a point that is the sum of `terms`, for B blocks of results.
 ///
 /// # Safety
-/// As for [`Multiply`]; `products` is the first block's first tile.
+/// The processor has the set of V; the factors may be read; `products`, the first block's first tile, is the caller's alone.
 #[inline(always)]
 unsafe fn sums<V: Vector, const P: usize, const B: usize, const R: usize>(
     tile: usize,
-    multiply: &Multiply<'_>,
+    factors: Factors,
     terms: &[Term],
-    block: usize,
     products: *mut f32,
 ) {
-    let (work, tiles) = (multiply.work, multiply.group.tiles());
-    let matrix = &work.matrix;
-    let (channels, lanes) = (matrix.channels(block), matrix.span * BLOCK);
+    let Factors { points, read_pitch, tiles, weight, weight_pitch, channels } = factors;
     // SAFETY: as the caller promises.
     unsafe {
         let mut sums = product::zeros::<V, P, B, R>();
         for term in terms {
-            let start = multiply.points.add(term.read * work.pitches().0 + channels.start * tiles + tile * BLOCK);
-            let mut scalars = Scalars { start, row: BLOCK, step: 1 };
-            let start = multiply.around.shared.add(term.weight * weight_pitch(matrix) + block * lanes);
-            let mut lanes = Lanes { start, block: lanes };
-            let mut left = channels.len();
+            let mut scalars = Scalars { start: points.add(term.read * read_pitch + tile * BLOCK), row: BLOCK, step: 1 };
+            let mut lanes = Lanes { start: weight.add(term.weight * weight_pitch), block: channels * BLOCK };
+            let mut left = channels;
             while left >= BLOCK {
                 product::accumulate::<V, P, B, R>(&mut sums, scalars, lanes, BLOCK);
                 scalars.start = scalars.start.add(tiles * BLOCK);
@@ -352,7 +373,7 @@ impl Routine for Write<'_> {
         // SAFETY: as the maker promises.
         unsafe {
             for image in 0..group.images {
-                for block in 0..result.blocks {
+                for block in 0..result.blocks.count {
                     let plane = result.plane(around, group.first + image, block);
                     let mut from = products.add((block * count + image * group.rows.len() * group.columns) * BLOCK);
                     for row in group.rows.clone() {

@@ -108,7 +108,7 @@ impl Routine for Read<'_> {
         // SAFETY: as the maker promises; a frame holds whole tiles.
         unsafe {
             for image in self.images {
-                for block in 0..source.blocks {
+                for block in 0..source.blocks.count {
                     let place = if group.keeps_planes { block } else { 0 };
                     let room = self.planes.add(place * frame.len());
                     let plane = if group.planes_are_made {

@@ -30,7 +30,7 @@ use transform::{Pixels, Side, Stride, TILE};
 /// the same sets of the cache.
 const SKEW: usize = BLOCK;
 
-/// Whether a contraction of whole blocks is done this way: where edges do not waste what the transform saves, and, of
+/// Whether a contraction of one group is done this way: where edges do not waste what the transform saves, and, of
 /// stride 2, where the products are most of the work.
 pub(super) fn suits(s: &Sizes) -> bool {
     let stride = match (s.kernel, s.stride, s.pad, s.dilation) {
@@ -85,7 +85,7 @@ impl Tiles {
     /// The frame of a plane of which tiles become points.
     fn frame(&self, side: Side, pixels: Pixels) -> Frame {
         let (before, after) = match pixels {
-            Pixels::Window => side.around(),
+            Pixels::Window => side.border(),
             Pixels::Own => (0, 0),
         };
         let line = |tiles: usize| before + tiles * side.step() + after;

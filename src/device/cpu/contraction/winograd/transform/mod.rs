@@ -1,10 +1,12 @@
 //! Tiles to points and back.
 //!
 //! A tile of 4 x 4 results of a correlation is A^T [(G w G^T) ∘ (B^T d B)] A (Winograd 1980; Lavin and Gray 2016), d the
-//! pixels that it reads. Each matrix is a [`Line`], applied along columns, then along rows; `one` has those of stride 1,
-//! `two` those of stride 2.
+//! pixels that it reads; of stride 2 it is the sum of four such products, of odd and even pixels along both sides. Each
+//! matrix is a [`Line`], applied along columns, then along rows; `one` has those of stride 1, `two` those of stride 2.
 //!
 //! One call works on as many channels as a vector has lanes; `pitch`es are floats between neighbours.
+
+#![expect(clippy::needless_range_loop, reason = "round j of a loop fills column j of every row")]
 
 mod one;
 mod two;
@@ -35,7 +37,7 @@ pub(super) enum Side {
     TwoY,
 }
 
-/// Which of its pixels a tile becomes points by.
+/// Which pixels of a tile are transformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pixels {
     /// All that its results are made of, in frames with a border.
@@ -95,7 +97,7 @@ impl Side {
     }
 
     /// Pixels of a window before those of its tile, and after them.
-    pub(super) fn around(self) -> (usize, usize) {
+    pub(super) fn border(self) -> (usize, usize) {
         match self {
             Side::One => (1, 1),
             Side::TwoX => (1, 0),
@@ -194,6 +196,24 @@ trait Line<const FROM: usize, const TO: usize> {
     fn apply<V: Vector>(from: [V; FROM]) -> [V; TO];
 }
 
+/// Applies a line along columns, then along rows: what `load` says of (row, column) becomes what `store` is told.
+#[inline(always)]
+fn along_both<V: Vector, L: Line<FROM, TO>, const FROM: usize, const TO: usize>(
+    load: impl Fn(usize, usize) -> V,
+    store: impl Fn(usize, usize, V),
+) {
+    let mut columns = [[load(0, 0); FROM]; TO];
+    for j in 0..FROM {
+        let line = L::apply(std::array::from_fn(|i| load(i, j)));
+        (0..TO).for_each(|i| columns[i][j] = line[i]);
+    }
+    for (i, row) in columns.into_iter().enumerate() {
+        for (j, x) in L::apply(row).into_iter().enumerate() {
+            store(i, j, x);
+        }
+    }
+}
+
 /// Pixels or taps at (start, from row to row, from column to column) to points.
 ///
 /// # Safety
@@ -204,18 +224,10 @@ unsafe fn to_points<V: Vector, L: Line<FROM, TO>, const FROM: usize, const TO: u
     (to, pitch): (*mut f32, usize),
 ) {
     // SAFETY: as the caller promises.
-    unsafe {
-        let mut columns = [[V::splat(0.0); FROM]; TO];
-        for j in 0..FROM {
-            let line = L::apply(std::array::from_fn(|i| V::load(from.add(i * row + j * column))));
-            (0..TO).for_each(|i| columns[i][j] = line[i]);
-        }
-        for (i, columns) in columns.into_iter().enumerate() {
-            for (j, point) in L::apply(columns).into_iter().enumerate() {
-                point.store(to.add((i * TO + j) * pitch));
-            }
-        }
-    }
+    let load = |i: usize, j: usize| unsafe { V::load(from.add(i * row + j * column)) };
+    // SAFETY: as the caller promises.
+    let store = |i: usize, j: usize, point: V| unsafe { point.store(to.add((i * TO + j) * pitch)) };
+    along_both::<V, L, FROM, TO>(load, store);
 }
 
 /// Points to pixels.
@@ -228,18 +240,10 @@ unsafe fn to_pixels<V: Vector, L: Line<FROM, TO>, const FROM: usize, const TO: u
     (to, row): (*mut f32, usize),
 ) {
     // SAFETY: as the caller promises.
-    unsafe {
-        let mut rows = [[V::splat(0.0); FROM]; TO];
-        for j in 0..FROM {
-            let line = L::apply(std::array::from_fn(|i| V::load(from.add((i * FROM + j) * pitch))));
-            (0..TO).for_each(|i| rows[i][j] = line[i]);
-        }
-        for (i, points) in rows.into_iter().enumerate() {
-            for (j, pixel) in L::apply(points).into_iter().enumerate() {
-                pixel.store(to.add(i * row + j * BLOCK));
-            }
-        }
-    }
+    let load = |i: usize, j: usize| unsafe { V::load(from.add((i * FROM + j) * pitch)) };
+    // SAFETY: as the caller promises.
+    let store = |i: usize, j: usize, pixel: V| unsafe { pixel.store(to.add(i * row + j * BLOCK)) };
+    along_both::<V, L, FROM, TO>(load, store);
 }
 
 /// Points of (count, distance) parts, summed in their order, to taps.
@@ -252,20 +256,12 @@ unsafe fn to_taps<V: Vector, L: Line<FROM, TAPS>, const FROM: usize>(
     (parts, part): (usize, usize),
     (to, tap): (*mut f32, usize),
 ) {
+    let load = |i: usize, j: usize| {
+        let of_part = |p: usize| from.wrapping_add((i * FROM + j) * pitch + p * part);
+        // SAFETY: as the caller promises.
+        unsafe { (1..parts).fold(V::load(of_part(0)), |sum, p| sum.add(V::load(of_part(p)))) }
+    };
     // SAFETY: as the caller promises.
-    unsafe {
-        let mut rows = [[V::splat(0.0); FROM]; TAPS];
-        for j in 0..FROM {
-            let line = L::apply(std::array::from_fn(|i| {
-                let at = from.add((i * FROM + j) * pitch);
-                (1..parts).fold(V::load(at), |sum, p| sum.add(V::load(at.add(p * part))))
-            }));
-            (0..TAPS).for_each(|i| rows[i][j] = line[i]);
-        }
-        for (i, points) in rows.into_iter().enumerate() {
-            for (j, value) in L::apply(points).into_iter().enumerate() {
-                value.store(to.add((TAPS * TAPS - 1 - i * TAPS - j) * tap));
-            }
-        }
-    }
+    let store = |i: usize, j: usize, x: V| unsafe { x.store(to.add((TAPS * TAPS - 1 - i * TAPS - j) * tap)) };
+    along_both::<V, L, FROM, TAPS>(load, store);
 }

@@ -91,7 +91,7 @@ impl Line<TILE, Y_POINTS> for YOwn {
     }
 }
 
-/// The odd pixels before and between the even ones.
+/// Odd and even pixels by turns, an odd one first and last.
 pub(super) struct XWindow;
 
 impl Line<X_POINTS, X_POINTS> for XWindow {
