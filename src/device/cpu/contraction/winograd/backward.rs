@@ -30,8 +30,7 @@ impl Backward {
     /// Floats that a worker needs: planes of x and of dy; the products to the input and the points of x, by turns; the points
     /// of dy; a tile.
     pub(in super::super) fn room(&self) -> usize {
-        let (x_planes, dy_planes) = self.to_weight.planes();
-        x_planes + dy_planes + self.to_weight.points() + self.to_input.tile()
+        self.to_weight.planes() + self.to_weight.points() + self.to_input.tile()
     }
 
     /// Floats that all workers share: the points of the weight, then each chunk's sum.
@@ -68,18 +67,18 @@ impl Backward {
     /// `room` holds what [`Backward::room`] counts; it, the results and the sum are the caller's alone.
     unsafe fn both(&self, around: &Around<'_>, group: &Group, next: &Range<usize>, room: *mut f32, sum: Sum) {
         let (to_input, to_weight) = (&self.to_input, &self.to_weight);
-        let ((x_planes, dy_planes), all) = (to_weight.planes(), 0..group.images);
+        let (reading_x, reading_dy, all) = (to_weight.reading_x(), to_weight.reading_dy(), 0..group.images);
         // SAFETY: as the caller promises.
         unsafe {
             // The products to the input, then the points of x: both are as long.
-            let x = room.add(x_planes + dy_planes);
-            let dy = x.add(to_weight.x_points());
+            let x = room.add(to_weight.planes());
+            let dy = x.add(reading_x.points());
             let tile = x.add(to_weight.points());
-            to_weight.read_dy(around, group, all.clone(), room.add(x_planes), dy);
+            reading_dy.read(around, group, all.clone(), room.add(reading_x.planes()), dy);
             let ahead = |share| to_weight.x.reads.expect(around, &group.all_images(), share);
             around.isa.run(Multiply { work: to_input, around, group, points: dy, products: x, ahead: &ahead });
             around.isa.run(Write { work: to_input, around, group, products: x, tile });
-            to_weight.read_x(around, group, all, room, x);
+            reading_x.read(around, group, all, room, x);
             let ahead = |share| to_weight.dy.reads.expect(around, next, share);
             to_weight.add(around, group, (x, dy), sum, &ahead);
         }

@@ -6,7 +6,8 @@ use super::super::ahead::Share;
 use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::weights::Matrix;
 use super::super::{Around, Correlation, Direction};
-use super::group::{Group, Read};
+use super::group::Group;
+use super::read::Reading;
 use super::transform::{Pixels, Side, Stride};
 use super::{Tiles, stride, weight_pitch};
 use crate::device::cpu::pool::Turn;
@@ -65,14 +66,20 @@ impl Correlate {
         }
     }
 
-    /// Floats of the planes.
-    fn planes(&self) -> usize {
-        self.tiles.planes(self.job.source.blocks.count) * self.tiles.frame(self.sides().0, Pixels::Window).len()
+    /// What is read.
+    fn reading(&self) -> Reading<'_> {
+        let (tiles, source) = (&self.tiles, &self.job.source);
+        Reading { tiles, source, side: self.sides().0, pixels: Pixels::Window }
     }
 
-    /// Floats from point to point of what a group reads, and of what it makes.
-    pub(super) fn pitches(&self) -> (usize, usize) {
-        (self.tiles.pitch(self.job.source.blocks.count), self.tiles.pitch(self.job.result.blocks.count))
+    /// Floats from point to point of what a group makes.
+    fn made_pitch(&self) -> usize {
+        self.tiles.pitch(self.job.result.blocks.count)
+    }
+
+    /// Floats of all points of what a group makes.
+    fn made_points(&self) -> usize {
+        self.sides().1.points() * self.made_pitch()
     }
 
     /// Floats of a tile of what is made.
@@ -83,8 +90,8 @@ impl Correlate {
 
     /// Floats that a worker needs: planes, the points of what is read, those of the products, a tile.
     pub(in super::super) fn room(&self) -> usize {
-        let ((read, made), (read_pitch, made_pitch)) = (self.sides(), self.pitches());
-        self.planes() + read.points() * read_pitch + made.points() * made_pitch + self.tile()
+        let reading = self.reading();
+        reading.planes() + reading.points() + self.made_points() + self.tile()
     }
 
     /// Floats that all workers share: the points of the weight.
@@ -124,29 +131,19 @@ impl Correlate {
     /// # Safety
     /// `room` holds what [`Correlate::room`] counts; it and the results are the caller's alone.
     unsafe fn results(&self, around: &Around<'_>, group: &Group, next: Option<&Range<usize>>, room: *mut f32) {
-        let ((side, made), (read_pitch, made_pitch)) = (self.sides(), self.pitches());
+        let reading = self.reading();
         // SAFETY: as the caller promises.
         unsafe {
-            let points = room.add(self.planes());
-            let products = points.add(side.points() * read_pitch);
-            around.isa.run(Read {
-                around,
-                tiles: &self.tiles,
-                group,
-                images: 0..group.images,
-                source: &self.job.source,
-                side,
-                pixels: Pixels::Window,
-                planes: room,
-                points: (points, read_pitch),
-            });
+            let points = room.add(reading.planes());
+            let products = points.add(reading.points());
+            reading.read(around, group, 0..group.images, room, points);
             let ahead = |share| {
                 if let Some(next) = next {
                     self.job.source.reads.expect(around, next, share);
                 }
             };
             around.isa.run(Multiply { work: self, around, group, points, products, ahead: &ahead });
-            let tile = products.add(made.points() * made_pitch);
+            let tile = products.add(self.made_points());
             around.isa.run(Write { work: self, around, group, products, tile });
         }
     }
@@ -259,7 +256,7 @@ impl Routine for Multiply<'_> {
     unsafe fn run<V: Vector, const P: usize>(self) {
         let (work, group) = (self.work, self.group);
         let (matrix, made, count) = (&work.matrix, work.terms.len(), group.tiles());
-        let (read_pitch, made_pitch) = work.pitches();
+        let (read_pitch, made_pitch) = (work.reading().pitch(), work.made_pitch());
         // SAFETY: as the maker promises.
         unsafe {
             for (point, terms) in work.terms.iter().enumerate() {
@@ -367,7 +364,7 @@ impl Routine for Write<'_> {
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Write { work, around, group, products, tile } = self;
         let (side, result) = (work.sides().1, &work.job.result);
-        let (step, pitch) = (side.step(), work.pitches().1);
+        let (step, pitch) = (side.step(), work.made_pitch());
         let row_len = result.width * BLOCK;
         let count = group.tiles();
         // SAFETY: as the maker promises.

@@ -2,13 +2,8 @@
 
 use std::ops::Range;
 
-use super::super::Around;
 use super::super::ahead::Share;
-use super::super::source::Source;
 use super::Tiles;
-use super::transform::{Pixels, Side};
-use crate::device::cpu::simd::{Routine, Vector};
-use crate::kernel::BLOCK;
 
 /// Whole images, or a strip of one.
 pub(super) struct Group {
@@ -20,9 +15,9 @@ pub(super) struct Group {
     /// Columns of tiles.
     pub(super) columns: usize,
     /// Whether strips before this one have left their planes.
-    planes_are_made: bool,
+    pub(super) planes_are_made: bool,
     /// Whether strips after this one need the planes.
-    keeps_planes: bool,
+    pub(super) keeps_planes: bool,
     /// Which strip of how many.
     strip: Share,
 }
@@ -79,57 +74,5 @@ impl Group {
     /// The share of what its images read that is asked for at a point of so many.
     pub(super) fn share(&self, point: usize, points: usize) -> Share {
         Share { part: self.strip.part * points + point, parts: self.strip.parts * points }
-    }
-}
-
-/// Pixels of a group to points: `[point][block][tile][16]`.
-pub(super) struct Read<'a> {
-    pub(super) around: &'a Around<'a>,
-    pub(super) tiles: &'a Tiles,
-    pub(super) group: &'a Group,
-    /// Which of its images, counted from the first.
-    pub(super) images: Range<usize>,
-    pub(super) source: &'a Source,
-    pub(super) side: Side,
-    pub(super) pixels: Pixels,
-    /// Holds [`Tiles::planes`] frames.
-    pub(super) planes: *mut f32,
-    /// Where the points lie, and how far from one another.
-    pub(super) points: (*mut f32, usize),
-}
-
-impl Routine for Read<'_> {
-    // SAFETY: the maker promises that what the fields name is there, and its own.
-    #[inline(always)]
-    unsafe fn run<V: Vector, const P: usize>(self) {
-        let Read { around, tiles, group, source, side, pixels, .. } = self;
-        let frame = tiles.frame(side, pixels);
-        let (count, of_image) = (group.tiles(), group.rows.len() * group.columns);
-        // SAFETY: as the maker promises; a frame holds whole tiles.
-        unsafe {
-            for image in self.images {
-                for block in 0..source.blocks.count {
-                    let place = if group.keeps_planes { block } else { 0 };
-                    let room = self.planes.add(place * frame.len());
-                    let plane = if group.planes_are_made {
-                        source.made(around, group.first + image, block, frame, room)
-                    } else {
-                        source.plane(around, group.first + image, block, frame, room)
-                    };
-                    let (to, pitch) = self.points;
-                    let mut to = to.add((block * count + image * of_image) * BLOCK);
-                    for row in group.rows.clone() {
-                        let mut from = plane.add(row * side.step() * frame.row());
-                        for _ in 0..group.columns {
-                            for lane in (0..P).map(|p| p * V::LANES) {
-                                side.read::<V>(pixels, from.add(lane), frame.row(), to.add(lane), pitch);
-                            }
-                            from = from.add(side.step() * BLOCK);
-                            to = to.add(BLOCK);
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -14,6 +14,7 @@
 mod backward;
 mod correlate;
 mod group;
+mod read;
 mod transform;
 mod weight;
 

@@ -15,8 +15,9 @@ use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
 use super::super::{Around, chunk_count, images_of};
-use super::group::{Group, Read};
-use super::transform::{Pixels, Side, Stride};
+use super::group::Group;
+use super::read::Reading;
+use super::transform::{Pixels, Stride};
 use super::{Tiles, stride, weight_pitch};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
@@ -48,33 +49,29 @@ impl ToWeight {
         self.chunks == 1 && !self.tiles.has_strips()
     }
 
-    /// Floats of the planes of x, and of those of dy.
-    pub(super) fn planes(&self) -> (usize, usize) {
-        let planes = |source: &Source, side: Side, pixels: Pixels| {
-            self.tiles.planes(source.blocks.count) * self.tiles.frame(side, pixels).len()
-        };
-        (planes(&self.x, self.stride.x(), Pixels::Own), planes(&self.dy, self.stride.y(), Pixels::Window))
+    /// x as it is read.
+    pub(super) fn reading_x(&self) -> Reading<'_> {
+        Reading { tiles: &self.tiles, source: &self.x, side: self.stride.x(), pixels: Pixels::Own }
     }
 
-    /// Floats from point to point of a group's x, and of its dy.
-    pub(super) fn pitches(&self) -> (usize, usize) {
-        (self.tiles.pitch(self.x.blocks.count), self.tiles.pitch(self.dy.blocks.count))
+    /// dy as it is read.
+    pub(super) fn reading_dy(&self) -> Reading<'_> {
+        Reading { tiles: &self.tiles, source: &self.dy, side: self.stride.y(), pixels: Pixels::Window }
     }
 
-    /// Floats of all points of a group's x.
-    pub(super) fn x_points(&self) -> usize {
-        self.stride.x().points() * self.pitches().0
+    /// Floats of the planes of x and of dy.
+    pub(super) fn planes(&self) -> usize {
+        self.reading_x().planes() + self.reading_dy().planes()
     }
 
     /// Floats of all points of a group: of x and of dy.
     pub(super) fn points(&self) -> usize {
-        self.x_points() + self.stride.y().points() * self.pitches().1
+        self.reading_x().points() + self.reading_dy().points()
     }
 
     /// Floats that a worker needs: planes, and points that are its own.
     pub(in super::super) fn room(&self) -> usize {
-        let (x_planes, y_planes) = self.planes();
-        x_planes + y_planes + if self.by_points() { 0 } else { self.points() }
+        self.planes() + if self.by_points() { 0 } else { self.points() }
     }
 
     /// Floats that all workers share: each chunk's sum, and points that are not a worker's own.
@@ -115,9 +112,9 @@ impl ToWeight {
         around.over_batch(images, &|Turn { task: image, worker, .. }| {
             // SAFETY: a task writes the points of its own image; the planes are in a worker's own room.
             unsafe {
-                let (room, (x, dy)) = (around.room(worker), self.shared_points(around.shared));
-                self.read_x(around, group, image..image + 1, room, x);
-                self.read_dy(around, group, image..image + 1, room.add(self.planes().0), dy);
+                let (room, (x, dy), one) = (around.room(worker), self.shared_points(around.shared), image..image + 1);
+                self.reading_x().read(around, group, one.clone(), room, x);
+                self.reading_dy().read(around, group, one, room.add(self.reading_x().planes()), dy);
             }
         });
         around.over_weight(self.stride.points(), &|Turn { task: point, .. }| {
@@ -143,13 +140,13 @@ impl ToWeight {
         room: *mut f32,
         sum: Sum,
     ) {
-        let ((x_planes, y_planes), all) = (self.planes(), 0..group.images);
+        let (reading_x, reading_dy, all) = (self.reading_x(), self.reading_dy(), 0..group.images);
         // SAFETY: as the caller promises.
         unsafe {
-            let x = room.add(x_planes + y_planes);
-            let dy = x.add(self.x_points());
-            self.read_x(around, group, all.clone(), room, x);
-            self.read_dy(around, group, all, room.add(x_planes), dy);
+            let x = room.add(self.planes());
+            let dy = x.add(reading_x.points());
+            reading_x.read(around, group, all.clone(), room, x);
+            reading_dy.read(around, group, all, room.add(reading_x.planes()), dy);
             let ahead = |share| {
                 if let Some(next) = next {
                     self.x.reads.expect(around, next, share);
@@ -158,44 +155,6 @@ impl ToWeight {
             };
             self.add(around, group, (x, dy), sum, &ahead);
         }
-    }
-
-    /// x of some of a group's images, counted from its first, to points.
-    ///
-    /// # Safety
-    /// `planes` and `points` hold what is made, and are the caller's alone.
-    pub(super) unsafe fn read_x(
-        &self,
-        around: &Around<'_>,
-        group: &Group,
-        images: Range<usize>,
-        planes: *mut f32,
-        points: *mut f32,
-    ) {
-        let (tiles, source, side, points) = (&self.tiles, &self.x, self.stride.x(), (points, self.pitches().0));
-        // SAFETY: as the caller promises.
-        unsafe {
-            around.isa.run(Read { around, tiles, group, images, source, side, pixels: Pixels::Own, planes, points })
-        };
-    }
-
-    /// The same of dy.
-    ///
-    /// # Safety
-    /// As for [`read_x`](Self::read_x).
-    pub(super) unsafe fn read_dy(
-        &self,
-        around: &Around<'_>,
-        group: &Group,
-        images: Range<usize>,
-        planes: *mut f32,
-        points: *mut f32,
-    ) {
-        let (tiles, source, side, points) = (&self.tiles, &self.dy, self.stride.y(), (points, self.pitches().1));
-        // SAFETY: as the caller promises.
-        unsafe {
-            around.isa.run(Read { around, tiles, group, images, source, side, pixels: Pixels::Window, planes, points })
-        };
     }
 
     /// Adds the products of a group's points, of x and of dy, to a sum; `ahead` asks for a share of what is read after
@@ -224,7 +183,7 @@ impl ToWeight {
         // SAFETY: `shared` holds what `ToWeight::shared` counts.
         unsafe {
             let x = shared.add(self.chunks * self.chunk_len());
-            (x, x.add(self.x_points()))
+            (x, x.add(self.reading_x().points()))
         }
     }
 
@@ -313,7 +272,7 @@ impl Routine for Add<'_> {
     unsafe fn run<V: Vector, const P: usize>(self) {
         let Add { work, group, sum: Sum { start, begun }, .. } = self;
         let (matrix, span) = (&work.matrix, work.matrix.span);
-        let (x_pitch, y_pitch) = work.pitches();
+        let (x_pitch, y_pitch) = (work.reading_x().pitch(), work.reading_dy().pitch());
         let (count, all) = (group.tiles(), work.stride.points());
         // SAFETY: as the maker promises.
         unsafe {
