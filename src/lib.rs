@@ -46,8 +46,8 @@
 //!
 //! - **The f64 graph is the oracle.** luminal's own executor runs the reference meaning of every operation; kernels,
 //!   fusion and devices are tested against it.
-//! - **The same bits for any number of threads.** Work is cut by shape, tasks write disjoint elements, sums are made in
-//!   a fixed order, arithmetic is rounded operation by operation.
+//! - **The same bits for any number of threads.** What is summed is cut by shape, tasks write disjoint elements, sums are
+//!   made in a fixed order, arithmetic is rounded operation by operation.
 //! - **The same draws everywhere.** A random number is a function of seed, step, site and index ([`num::draw`]).
 //! - **Stable paths.** `group[1].block[4].branch[0].conv[1].weight` names a weight in checkpoints, a node in graphs and
 //!   snapshots, and the streams of a site's draws; a change of one arm renames nothing in another.

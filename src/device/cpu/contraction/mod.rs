@@ -1,7 +1,8 @@
 //! Contractions on the CPU: `winograd` where it suits, `direct` everywhere else.
 //!
 //! Work is cut by shape: a task forward and to the input is an image or a group of images, to the weight one of a number
-//! of chunks of the batch, summed in their order. What lies around the innermost loops: `source` brings planes into
+//! of chunks of the batch, summed in their order. How many workers there are counts only where results do not depend on
+//! the cut: how many tiles of a wide layer are a group. What lies around the innermost loops: `source` brings planes into
 //! cache (prologue), `weights` says which channels a result reads, `product` is the innermost loop.
 
 mod ahead;

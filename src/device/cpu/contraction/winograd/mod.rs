@@ -47,7 +47,7 @@ fn stride(s: &Sizes) -> Stride {
     if s.stride == 1 { Stride::One } else { Stride::Two }
 }
 
-/// How a contraction's tiles are grouped; by its shape alone.
+/// How a contraction's tiles are grouped; where sums depend on it, by its shape alone.
 #[derive(Clone, Copy, Debug)]
 struct Tiles {
     /// Rows of tiles of an image.
