@@ -21,6 +21,8 @@ pub(super) struct Turn {
     pub(super) next: Option<usize>,
     /// The worker's number.
     pub(super) worker: usize,
+    /// Whether the worker has done none of the job before.
+    pub(super) first: bool,
 }
 
 /// From which end a worker goes through its share.
@@ -112,8 +114,10 @@ impl Pool {
         if self.handles.is_empty() || tasks <= 1 {
             let share = Share::default();
             share.set(0..tasks);
+            let mut first = true;
             while let Some(task) = share.take(order) {
-                body(Turn { task, next: share.first(order), worker: 0 });
+                body(Turn { task, next: share.first(order), worker: 0, first });
+                first = false;
             }
             return;
         }
@@ -156,8 +160,10 @@ impl Shared {
             let from_others = || others.clone().find_map(|share| share.take(job.order.reversed()));
             own.take(job.order).or_else(from_others)
         };
+        let mut first = true;
         while let Some(task) = claim() {
-            body(Turn { task, next: own.first(job.order), worker });
+            body(Turn { task, next: own.first(job.order), worker, first });
+            first = false;
         }
     }
 
@@ -282,8 +288,9 @@ mod tests {
             let pool = Pool::new(threads);
             for (tasks, order) in [0, 1, 2, 7, 1000].into_iter().flat_map(|n| [(n, Order::Up), (n, Order::Down)]) {
                 let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                let begun: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
                 pool.run(tasks, order, &|turn| {
-                    assert!(turn.worker < threads);
+                    assert_eq!(turn.first, begun[turn.worker].fetch_add(1, Ordering::Relaxed) == 0);
                     assert!(turn.next.is_none_or(|next| next < tasks && next != turn.task));
                     counts[turn.task].fetch_add(1, Ordering::Relaxed);
                 });

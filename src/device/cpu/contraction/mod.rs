@@ -6,6 +6,7 @@
 //! cache (prologue), `weights` says which channels a result reads, `product` is the innermost loop.
 
 mod ahead;
+mod chunks;
 mod direct;
 mod product;
 mod source;
@@ -13,8 +14,6 @@ mod source;
 mod tests;
 mod weights;
 mod winograd;
-
-use std::ops::Range;
 
 use super::jit::MapFn;
 use super::pool::{Order, Pool, Turn};
@@ -24,11 +23,6 @@ use crate::kernel::{BLOCK, BufferId, Contraction, Map, Operand, Pass, Plan, Size
 use ahead::Ahead;
 use source::{Blocks, Origin, Source};
 use weights::Matrix;
-
-/// The most chunks of the batch whose gradients to a weight are summed apart: they bound how many threads can share it.
-const MOST_CHUNKS: usize = 16;
-/// Floats of all chunks of a weight, beyond which there are fewer.
-const CHUNK_FLOATS: usize = 16 << 20;
 
 /// A contraction with its code.
 pub(super) struct Ready {
@@ -149,7 +143,7 @@ impl Ready {
                     let sizes = sizes.of_group();
                     let (x, dy) = (x.group(group, blocks(sizes.inputs)), dy.group(group, blocks(sizes.outputs)));
                     let dweight = dweight + group * sizes.weight_len();
-                    Method::WinogradWeight(winograd::ToWeight::new(sizes, x, dy, dweight, plan.batch))
+                    Method::WinogradWeight(winograd::ToWeight::new(sizes, x, dy, dweight, plan.batch, threads))
                 };
                 let methods = if suits {
                     (0..sizes.groups).map(winograd).collect()
@@ -311,14 +305,4 @@ impl Around<'_> {
         // SAFETY: the engine holds a room for each worker.
         unsafe { self.rooms.add(worker * self.room) }
     }
-}
-
-/// Chunks of `parts` of a batch, each with a sum of `len` floats.
-fn chunk_count(parts: usize, len: usize) -> usize {
-    (CHUNK_FLOATS / len).clamp(2, MOST_CHUNKS).min(parts)
-}
-
-/// The images (or groups of images) of a chunk.
-fn images_of(chunk: usize, chunks: usize, images: usize) -> Range<usize> {
-    chunk * images / chunks..(chunk + 1) * images / chunks
 }

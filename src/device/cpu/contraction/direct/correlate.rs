@@ -59,7 +59,7 @@ impl Correlate {
         }
         let images = around.context.batch as usize;
         let step = images_of_task(&self.job.sizes);
-        around.over_batch(images.div_ceil(step), &|Turn { task, next, worker }| {
+        around.over_batch(images.div_ceil(step), &|Turn { task, next, worker, .. }| {
             let first = task * step;
             let next = next.map_or(0..0, |task| task * step..images.min((task + 1) * step));
             self.task(around, first..images.min(first + step), &next, worker);

@@ -4,7 +4,7 @@ use super::super::ahead::Share;
 use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::{Frame, Source};
 use super::super::weights::Matrix;
-use super::super::{Around, chunk_count, images_of};
+use super::super::{Around, chunks::Chunks};
 use super::{Band, Grid, bands, images_of_task, is_linear};
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
@@ -19,23 +19,16 @@ pub(in super::super) struct ToWeight {
     matrix: Matrix,
     frame: Frame,
     grid: Grid,
-    chunks: usize,
+    chunks: Chunks,
 }
 
 impl ToWeight {
     pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
         let (frame, mut grids) = super::forward(&sizes);
         let grid = grids.pop().expect("forward there is one grid");
-        ToWeight {
-            sizes,
-            x,
-            dy,
-            dweight,
-            matrix: Matrix::forward(&sizes),
-            frame,
-            grid,
-            chunks: chunk_count(batch, sizes.weight_len()),
-        }
+        let matrix = Matrix::forward(&sizes);
+        let chunks = Chunks::new(batch, matrix.len(), matrix.is_plain().then_some(dweight));
+        ToWeight { sizes, x, dy, dweight, matrix, frame, grid, chunks }
     }
 
     fn y_frame(&self) -> Frame {
@@ -53,27 +46,12 @@ impl ToWeight {
 
     /// Floats that all workers share: each chunk's sum that lies there.
     pub(in super::super) fn shared(&self) -> usize {
-        (self.chunks - usize::from(self.matrix.is_plain())) * self.matrix.len()
-    }
-
-    /// Where a chunk's sum lies: that of the first is the result itself, where both have one layout.
-    ///
-    /// # Safety
-    /// The chunk is one of [`chunks`](ToWeight::chunks).
-    unsafe fn sum_of(&self, around: &Around<'_>, chunk: usize) -> *mut f32 {
-        let shared = chunk.checked_sub(usize::from(self.matrix.is_plain()));
-        // SAFETY: the offset comes from the plan; all workers share a sum for each further chunk.
-        unsafe {
-            match shared {
-                None => around.context.arena.add(self.dweight),
-                Some(chunk) => around.shared.add(chunk * self.matrix.len()),
-            }
-        }
+        self.chunks.shared()
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
         let images = around.context.batch as usize;
-        around.over_batch(self.chunks, &|turn| self.chunk(around, turn.task, images, turn.worker));
+        around.over_batch(self.chunks.count, &|turn| self.chunk(around, turn.task, images, turn.worker));
         around.over_weight(self.matrix.blocks(), &|turn| self.sum(around, turn.task));
     }
 
@@ -81,10 +59,10 @@ impl ToWeight {
         let room = around.room(worker);
         // SAFETY: this chunk's sum is this task's alone; the room holds a plane of x and those of dy.
         unsafe {
-            let sum = self.sum_of(around, chunk);
+            let sum = self.chunks.sum(around, around.shared, chunk);
             std::ptr::write_bytes(sum, 0, self.matrix.len());
             let y_room = room.add(self.x_room());
-            let images = images_of(chunk, self.chunks, images);
+            let images = self.chunks.parts(chunk, images);
             for first in images.clone().step_by(images_of_task(&self.sizes)) {
                 let image = if is_linear(&self.sizes) {
                     let row = first..images.end.min(first + images_of_task(&self.sizes));
@@ -120,11 +98,7 @@ impl ToWeight {
         let len = self.matrix.block_len();
         // SAFETY: the chunks are finished; this block's part of each, and of the result, is this task's alone.
         unsafe {
-            let part = |chunk: usize| std::slice::from_raw_parts_mut(self.sum_of(around, chunk).add(block * len), len);
-            let total = part(0);
-            for chunk in 1..self.chunks {
-                total.iter_mut().zip(part(chunk)).for_each(|(t, x)| *t += *x);
-            }
+            let total = self.chunks.total(around, around.shared, block * len..(block + 1) * len);
             if !self.matrix.is_plain() {
                 let stored = self.sizes.row_len() * BLOCK;
                 let out = around.context.arena.add(self.dweight + block * stored);

@@ -8,7 +8,6 @@ use super::correlate::{Multiply, Write};
 use super::group::Group;
 use super::weight::Sum;
 use super::{Correlate, ToWeight};
-use crate::device::cpu::pool::Turn;
 
 /// Both gradients of a layer. A task is a chunk of the batch, as of [`ToWeight`].
 pub(in super::super) struct Backward {
@@ -27,45 +26,58 @@ impl Backward {
         pays.then(|| Backward { to_input: to_input.regrouped(to_weight.tiles), to_weight: to_weight.clone() })
     }
 
-    /// Floats that a worker needs: planes of x and of dy; the products to the input and the points of x, by turns; the points
-    /// of dy; a tile.
+    /// Floats that a worker needs: its own points of the weight; planes of x and of dy; the products to the input and the
+    /// points of x, by turns; the points of dy; a tile.
     pub(in super::super) fn room(&self) -> usize {
-        self.to_weight.planes() + self.to_weight.points() + self.to_input.tile()
+        let of_group = self.to_weight.planes() + self.to_weight.points() + self.to_input.tile();
+        self.to_input.own_weight() + of_group
     }
 
-    /// Floats that all workers share: the points of the weight, then each chunk's sum.
+    /// Floats that all workers share: the points of the weight, then sums.
     pub(in super::super) fn shared(&self) -> usize {
         self.to_input.shared() + self.to_weight.shared()
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
-        self.to_input.transform_weight(around);
+        self.to_input.make_shared_weight(around);
         let images = around.context.batch as usize;
         let tiles = &self.to_input.tiles;
         let sums = self.to_input.shared();
-        around.over_batch(self.to_weight.chunks, &|Turn { task: chunk, worker, .. }| {
+        around.over_batch(self.to_weight.chunks.count, &|turn| {
             // SAFETY: a chunk's sum, and the results of its images, are this task's alone, in a worker's own room.
             unsafe {
-                let mut sum = self.to_weight.sum(chunk, images, around.shared.add(sums));
+                let (chunk, sums) = (turn.task, around.shared.add(sums));
+                let (weight, room) = self.to_input.weight_of(around, turn);
+                let mut sum = self.to_weight.sum(turn, sums);
                 let groups = self.to_weight.groups_of(chunk, images);
                 for number in groups.clone() {
                     let next = if number + 1 < groups.end { tiles.images_of(number + 1, images) } else { 0..0 };
                     for group in tiles.strips(number, images) {
-                        self.both(around, &group, &next, around.room(worker), sum);
+                        self.both(around, &group, &next, weight, room, sum);
                         sum.begun = true;
                     }
                     self.to_input.finish(around, tiles.images_of(number, images));
                 }
+                self.to_weight.finish_chunk(around, chunk, sums, sum);
             }
         });
-        self.to_weight.finish(around, around.shared.wrapping_add(sums));
+        self.to_weight.add_chunks(around, around.shared.wrapping_add(sums));
     }
 
-    /// The results of a group, and its products added to a sum; `next` are the images of the next group.
+    /// The results of a group, by the points of the weight, and its products added to a sum; `next` are the images of the
+    /// next group.
     ///
     /// # Safety
-    /// `room` holds what [`Backward::room`] counts; it, the results and the sum are the caller's alone.
-    unsafe fn both(&self, around: &Around<'_>, group: &Group, next: &Range<usize>, room: *mut f32, sum: Sum) {
+    /// `room` holds what [`Backward::room`] counts behind the weight; it, the results and the sum are the caller's alone.
+    unsafe fn both(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        next: &Range<usize>,
+        weight: *const f32,
+        room: *mut f32,
+        sum: Sum,
+    ) {
         let (to_input, to_weight) = (&self.to_input, &self.to_weight);
         let (reading_x, reading_dy, all) = (to_weight.reading_x(), to_weight.reading_dy(), 0..group.images);
         // SAFETY: as the caller promises.
@@ -76,7 +88,7 @@ impl Backward {
             let tile = x.add(to_weight.points());
             reading_dy.read(around, group, all.clone(), room.add(reading_x.planes()), dy);
             let ahead = |share| to_weight.x.reads.expect(around, &group.all_images(), share);
-            around.isa.run(Multiply { work: to_input, around, group, points: dy, products: x, ahead: &ahead });
+            around.isa.run(Multiply { work: to_input, around, group, weight, points: dy, products: x, ahead: &ahead });
             around.isa.run(Write { work: to_input, around, group, products: x, tile });
             reading_x.read(around, group, all, room, x);
             let ahead = |share| to_weight.dy.reads.expect(around, next, share);

@@ -88,24 +88,56 @@ impl Correlate {
         step * step * BLOCK
     }
 
-    /// Floats that a worker needs: planes, the points of what is read, those of the products, a tile.
+    /// Floats that a worker needs: its own points of the weight, planes, the points of what is read, those of the products,
+    /// a tile.
     pub(in super::super) fn room(&self) -> usize {
         let reading = self.reading();
-        reading.planes() + reading.points() + self.made_points() + self.tile()
+        self.own_weight() + reading.planes() + reading.points() + self.made_points() + self.tile()
     }
 
-    /// Floats that all workers share: the points of the weight.
-    pub(in super::super) fn shared(&self) -> usize {
+    /// Floats of the weight's points.
+    fn weight(&self) -> usize {
         self.stride().points() * weight_pitch(&self.matrix)
     }
 
-    /// The weight to points, in what all workers share.
-    pub(super) fn transform_weight(&self, around: &Around<'_>) {
-        let spans = self.matrix.span.div_ceil(BLOCK);
-        around.over_weight(self.matrix.blocks() * spans, &|Turn { task, .. }| {
-            // SAFETY: a task writes the points of its own part of the weight.
-            unsafe { around.isa.run(Weight { work: self, around, block: task / spans, from: task % spans * BLOCK }) };
-        });
+    /// Floats of the weight's points that each worker makes for itself.
+    pub(super) fn own_weight(&self) -> usize {
+        if self.weight() <= OWN_WEIGHT { self.weight() } else { 0 }
+    }
+
+    /// Floats that all workers share: the points of the weight, where a worker has none of its own.
+    pub(in super::super) fn shared(&self) -> usize {
+        self.weight() - self.own_weight()
+    }
+
+    /// The parts of the weight that become points one by one: blocks, and sixteen channels of each.
+    fn parts(&self) -> usize {
+        self.matrix.blocks() * self.matrix.span.div_ceil(BLOCK)
+    }
+
+    /// The points of the weight that all workers share.
+    pub(super) fn make_shared_weight(&self, around: &Around<'_>) {
+        if self.own_weight() == 0 {
+            around.over_weight(self.parts(), &|Turn { task, .. }| {
+                // SAFETY: a task writes the points of its own part of the weight.
+                unsafe { around.isa.run(Weight { work: self, around, part: task, to: around.shared }) };
+            });
+        }
+    }
+
+    /// Where the points of the weight lie, and the rest of a worker's room. At its first turn a worker makes its own.
+    pub(super) fn weight_of(&self, around: &Around<'_>, turn: Turn) -> (*const f32, *mut f32) {
+        let (room, own) = (around.room(turn.worker), self.own_weight());
+        if own == 0 {
+            return (around.shared, room);
+        }
+        if turn.first {
+            for part in 0..self.parts() {
+                // SAFETY: the room is the worker's.
+                unsafe { around.isa.run(Weight { work: self, around, part, to: room }) };
+            }
+        }
+        (room, room.wrapping_add(own))
     }
 
     /// Runs the epilogue on finished images.
@@ -114,23 +146,31 @@ impl Correlate {
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
-        self.transform_weight(around);
+        self.make_shared_weight(around);
         let images = around.context.batch as usize;
-        around.over_batch(self.tiles.groups(images), &|Turn { task, next, worker }| {
-            let next = next.map(|task| self.tiles.images_of(task, images));
-            for group in self.tiles.strips(task, images) {
+        around.over_batch(self.tiles.groups(images), &|turn| {
+            let next = turn.next.map(|task| self.tiles.images_of(task, images));
+            let (weight, room) = self.weight_of(around, turn);
+            for group in self.tiles.strips(turn.task, images) {
                 // SAFETY: a task writes the results of its own images, in a worker's own room.
-                unsafe { self.results(around, &group, next.as_ref(), around.room(worker)) };
+                unsafe { self.results(around, &group, next.as_ref(), weight, room) };
             }
-            self.finish(around, self.tiles.images_of(task, images));
+            self.finish(around, self.tiles.images_of(turn.task, images));
         });
     }
 
-    /// The results of a group; `next` are the images of the worker's next task.
+    /// The results of a group, by the points of the weight; `next` are the images of the worker's next task.
     ///
     /// # Safety
-    /// `room` holds what [`Correlate::room`] counts; it and the results are the caller's alone.
-    unsafe fn results(&self, around: &Around<'_>, group: &Group, next: Option<&Range<usize>>, room: *mut f32) {
+    /// `room` holds what [`Correlate::room`] counts behind the weight; it and the results are the caller's alone.
+    unsafe fn results(
+        &self,
+        around: &Around<'_>,
+        group: &Group,
+        next: Option<&Range<usize>>,
+        weight: *const f32,
+        room: *mut f32,
+    ) {
         let reading = self.reading();
         // SAFETY: as the caller promises.
         unsafe {
@@ -142,7 +182,7 @@ impl Correlate {
                     self.job.source.reads.expect(around, next, share);
                 }
             };
-            around.isa.run(Multiply { work: self, around, group, points, products, ahead: &ahead });
+            around.isa.run(Multiply { work: self, around, group, weight, points, products, ahead: &ahead });
             let tile = products.add(self.made_points());
             around.isa.run(Write { work: self, around, group, products, tile });
         }
@@ -177,28 +217,41 @@ fn most_tiles(weight: usize, of_worker: usize) -> usize {
     if weight < WIDE { 32 } else { (of_worker / 2).clamp(32, 128) }
 }
 
+/// Floats of a weight's points up to which each worker makes them for itself, to stay in its own second-level cache.
+///
+/// What another core has made comes at the pace of the way between the two, line by line, and that differs widely, on one
+/// machine too: with points that workers share, 64 channels of 8 x 8 take 1.0 to 1.2 times as long at a batch of 128, and
+/// up to 2.5 times at one of 8.
+const OWN_WEIGHT: usize = 1 << 18;
+
 /// Sixteen channels of one block of the weight to their points.
 struct Weight<'a> {
     work: &'a Correlate,
     around: &'a Around<'a>,
-    block: usize,
-    /// The first channel of the block's span.
-    from: usize,
+    /// Which: below [`Correlate::parts`].
+    part: usize,
+    /// Where the points of the whole weight lie.
+    to: *mut f32,
 }
+
+/// By how many channels lines of points are asked for ahead.
+const AHEAD: usize = 2;
 
 impl Routine for Weight<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Weight { work, around, block, from } = self;
+        let Weight { work, around, part, to } = self;
         let matrix = &work.matrix;
+        let spans = matrix.span.div_ceil(BLOCK);
+        let (block, from) = (part / spans, part % spans * BLOCK);
         let count = BLOCK.min(matrix.span - from);
         let pitch = weight_pitch(matrix);
         let mut turned = [0.0; 9 * BLOCK * BLOCK];
         // SAFETY: the offset comes from the plan; the points of a block's channels are this task's alone.
         unsafe {
             let weight = around.context.arena.add(work.job.weight).cast_const();
-            let to = around.shared.add((block * matrix.span + from) * BLOCK);
+            let to = to.add((block * matrix.span + from) * BLOCK);
             let (taps, tap) = match work.job.direction {
                 Direction::Forward => (weight.add(block * matrix.block_len() + from * BLOCK), matrix.span * BLOCK),
                 Direction::ToInput => {
@@ -207,6 +260,8 @@ impl Routine for Weight<'_> {
                 }
             };
             for c in 0..count {
+                let later = to.wrapping_add((c + AHEAD) * BLOCK);
+                (0..work.stride().points()).for_each(|point| expect_write(later.wrapping_add(point * pitch)));
                 for p in 0..P {
                     let lane = c * BLOCK + p * V::LANES;
                     work.stride().taps::<V>(taps.add(lane), tap, to.add(lane), pitch);
@@ -243,6 +298,8 @@ pub(super) struct Multiply<'a> {
     pub(super) work: &'a Correlate,
     pub(super) around: &'a Around<'a>,
     pub(super) group: &'a Group,
+    /// The points of the weight.
+    pub(super) weight: *const f32,
     /// What is read.
     pub(super) points: *const f32,
     pub(super) products: *mut f32,
@@ -268,7 +325,7 @@ impl Routine for Multiply<'_> {
                         points: self.points,
                         read_pitch,
                         tiles: count,
-                        weight: self.around.shared.add(block * matrix.span * BLOCK),
+                        weight: self.weight.add(block * matrix.span * BLOCK),
                         weight_pitch: weight_pitch(matrix),
                         channels: matrix.span,
                     };

@@ -5,16 +5,18 @@
 //! dy serves both passes; x gives the tiles' own pixels, without a border. With stride 2 this holds of the odd and of the
 //! even pixels of x (`transform`).
 //!
-//! A batch of several groups goes in chunks, each with a sum of its own. A batch that is a single group, as wide layers of
-//! few pixels have it, would be a single task so: it is transformed image by image, and multiplied point by point.
+//! A batch of several groups goes in chunks, whose sums at the points become taps while they are in cache: a quarter of the
+//! floats then go through memory, and from core to core. A batch that is a single group, as wide layers of few pixels have
+//! it, would be a single task so: it is transformed image by image, and multiplied point by point.
 
 use std::ops::Range;
 
+use super::super::Around;
 use super::super::ahead::Share;
+use super::super::chunks::Chunks;
 use super::super::product::{self, Lanes, Place, Scalars, by_rows};
 use super::super::source::Source;
 use super::super::weights::Matrix;
-use super::super::{Around, chunk_count, images_of};
 use super::group::Group;
 use super::read::Reading;
 use super::transform::{Pixels, Stride};
@@ -33,20 +35,32 @@ pub(in super::super) struct ToWeight {
     dweight: usize,
     matrix: Matrix,
     pub(super) tiles: Tiles,
-    pub(super) chunks: usize,
+    pub(super) chunks: Chunks,
+    /// Sums at the points that are worked on at a time, at most.
+    sums: usize,
+    /// Whether each worker has one of them to itself; else each chunk has.
+    of_workers: bool,
 }
 
 impl ToWeight {
-    pub(in super::super) fn new(sizes: Sizes, x: Source, dy: Source, dweight: usize, batch: usize) -> Self {
+    pub(in super::super) fn new(
+        sizes: Sizes,
+        x: Source,
+        dy: Source,
+        dweight: usize,
+        batch: usize,
+        threads: usize,
+    ) -> Self {
         let (stride, matrix) = (stride(&sizes), Matrix::forward(&sizes));
         let tiles = Tiles::new(&sizes, most_tiles(stride, x.blocks.count, dy.blocks.count));
-        let chunks = chunk_count(tiles.groups(batch), stride.points() * matrix.points());
-        ToWeight { stride, x, dy, dweight, matrix, tiles, chunks }
+        let chunks = Chunks::new(tiles.groups(batch), matrix.len(), Some(dweight));
+        let (sums, of_workers) = (chunks.count.min(threads), threads <= chunks.count);
+        ToWeight { stride, x, dy, dweight, matrix, tiles, chunks, sums, of_workers }
     }
 
     /// Whether all images are one group, whose points all workers share.
     pub(super) fn by_points(&self) -> bool {
-        self.chunks == 1 && !self.tiles.has_strips()
+        self.chunks.count == 1 && !self.tiles.has_strips()
     }
 
     /// x as it is read.
@@ -74,12 +88,14 @@ impl ToWeight {
         self.planes() + if self.by_points() { 0 } else { self.points() }
     }
 
-    /// Floats that all workers share: each chunk's sum, and points that are not a worker's own.
+    /// Floats that all workers share: sums at the points, those of chunks, and points that are not a worker's own.
     pub(in super::super) fn shared(&self) -> usize {
-        self.chunks * self.chunk_len() + if self.by_points() { self.points() } else { 0 }
+        let points = if self.by_points() { self.points() } else { 0 };
+        self.sums * self.sum_len() + self.chunks.shared() + points
     }
 
-    pub(super) fn chunk_len(&self) -> usize {
+    /// Floats of a sum at the points.
+    fn sum_len(&self) -> usize {
         self.stride.points() * weight_pitch(&self.matrix)
     }
 
@@ -88,10 +104,11 @@ impl ToWeight {
             return self.run_by_points(around);
         }
         let images = around.context.batch as usize;
-        around.over_batch(self.chunks, &|Turn { task: chunk, worker, .. }| {
-            // SAFETY: a task adds to its own chunk's sum, in a worker's own room.
+        around.over_batch(self.chunks.count, &|turn| {
+            // SAFETY: a task makes its own chunk's sum, in a worker's own room.
             unsafe {
-                let mut sum = self.sum(chunk, images, around.shared);
+                let (chunk, worker) = (turn.task, turn.worker);
+                let mut sum = self.sum(turn, around.shared);
                 let all = self.groups_of(chunk, images);
                 for number in all.clone() {
                     let next = (number + 1 < all.end).then(|| self.tiles.images_of(number + 1, images));
@@ -100,9 +117,10 @@ impl ToWeight {
                         sum.begun = true;
                     }
                 }
+                self.finish_chunk(around, chunk, around.shared, sum);
             }
         });
-        self.finish(around, around.shared);
+        self.add_chunks(around, around.shared);
     }
 
     fn run_by_points(&self, around: &Around<'_>) {
@@ -125,7 +143,13 @@ impl ToWeight {
                 around.isa.run(Add { work: self, group, x, dy, sum, points: point..point + 1, ahead: &|_| {} });
             }
         });
-        self.finish(around, around.shared);
+        around.over_weight(self.parts(), &|Turn { task: part, .. }| {
+            // SAFETY: the sums are finished; a task writes its own part of the gradient, whose offset comes from the plan.
+            unsafe {
+                let taps = around.context.arena.add(self.dweight);
+                around.isa.run(Taps { work: self, sum: around.shared, part, taps });
+            }
+        });
     }
 
     /// Adds a group's products to a sum; `next` are the images of the next group.
@@ -182,44 +206,61 @@ impl ToWeight {
     unsafe fn shared_points(&self, shared: *mut f32) -> (*mut f32, *mut f32) {
         // SAFETY: `shared` holds what `ToWeight::shared` counts.
         unsafe {
-            let x = shared.add(self.chunks * self.chunk_len());
+            let x = shared.add(self.sums * self.sum_len());
             (x, x.add(self.reading_x().points()))
         }
     }
 
     /// The groups of a chunk.
     pub(super) fn groups_of(&self, chunk: usize, images: usize) -> Range<usize> {
-        images_of(chunk, self.chunks, self.tiles.groups(images))
+        self.chunks.parts(chunk, self.tiles.groups(images))
     }
 
-    /// A chunk's sum with nothing in it yet; those of all chunks lie at `sums`.
+    /// A chunk's sum at the points, with nothing in it yet; all sums lie at `sums`, those of chunks behind those at the points.
     ///
     /// # Safety
-    /// The chunk's sum is the caller's alone.
-    pub(super) unsafe fn sum(&self, chunk: usize, images: usize, sums: *mut f32) -> Sum {
-        // SAFETY: all workers share a sum for each chunk.
+    /// `sums` holds what [`shared`](Self::shared) counts.
+    pub(super) unsafe fn sum(&self, turn: Turn, sums: *mut f32) -> Sum {
+        let number = if self.of_workers { turn.worker } else { turn.task };
+        // SAFETY: as the caller promises.
+        Sum { start: unsafe { sums.add(number * self.sum_len()) }, begun: false }
+    }
+
+    /// A chunk's sum at the points to its sum.
+    ///
+    /// # Safety
+    /// As for [`sum`](Self::sum); the chunk's sum is the caller's alone.
+    pub(super) unsafe fn finish_chunk(&self, around: &Around<'_>, chunk: usize, sums: *mut f32, sum: Sum) {
+        // SAFETY: as the caller promises.
         unsafe {
-            let start = sums.add(chunk * self.chunk_len());
-            if self.groups_of(chunk, images).is_empty() {
-                std::ptr::write_bytes(start, 0, self.chunk_len());
+            let taps = self.chunks.sum(around, sums.add(self.sums * self.sum_len()), chunk);
+            if sum.begun {
+                (0..self.parts()).for_each(|part| around.isa.run(Taps { work: self, sum: sum.start, part, taps }));
+            } else {
+                std::ptr::write_bytes(taps, 0, self.matrix.len());
             }
-            Sum { start, begun: false }
         }
     }
 
-    /// Sums the chunks, which lie at `sums`, to the gradient.
-    pub(super) fn finish(&self, around: &Around<'_>, sums: *mut f32) {
-        let spans = self.matrix.span.div_ceil(BLOCK);
-        let sums = Sums(sums);
-        around.over_weight(self.matrix.blocks() * spans, &|Turn { task, .. }| {
-            let (block, from) = (task / spans, task % spans * BLOCK);
-            // SAFETY: the chunks are finished; a task writes its own part of the weight.
-            unsafe { around.isa.run(Finish { work: self, around, sums: sums.start(), block, from }) };
+    /// Adds the sums of all chunks to the gradient.
+    pub(super) fn add_chunks(&self, around: &Around<'_>, sums: *mut f32) {
+        let (sums, len) = (Sums(sums), self.matrix.block_len());
+        around.over_weight(self.matrix.blocks(), &|Turn { task: block, .. }| {
+            // SAFETY: the chunks are finished; a task adds its own part of the weight.
+            unsafe {
+                let sums = sums.start().add(self.sums * self.sum_len());
+                self.chunks.total(around, sums, block * len..(block + 1) * len);
+            }
         });
+    }
+
+    /// The parts of the weight that become taps one by one: blocks, and sixteen channels of each.
+    fn parts(&self) -> usize {
+        self.matrix.blocks() * self.matrix.span.div_ceil(BLOCK)
     }
 }
 
-/// The sum of a chunk.
+/// A chunk's sum at the points.
 #[derive(Clone, Copy)]
 pub(super) struct Sum {
     start: *mut f32,
@@ -227,14 +268,14 @@ pub(super) struct Sum {
     pub(super) begun: bool,
 }
 
-/// Where the sums of all chunks lie.
+/// Where all sums lie.
 struct Sums(*mut f32);
 
-// SAFETY: workers read parts that are finished.
+// SAFETY: workers touch parts of their own.
 unsafe impl Sync for Sums {}
 
 impl Sums {
-    fn start(&self) -> *const f32 {
+    fn start(&self) -> *mut f32 {
         self.0
     }
 }
@@ -318,32 +359,33 @@ unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
     }
 }
 
-/// Sums the chunks of sixteen channels of one block of the weight, and transforms them to taps.
-struct Finish<'a> {
+/// Sixteen channels of one block of a sum at the points to taps.
+struct Taps<'a> {
     work: &'a ToWeight,
-    around: &'a Around<'a>,
-    sums: *const f32,
-    block: usize,
-    /// The first channel of the block's span.
-    from: usize,
+    sum: *const f32,
+    /// Which: below [`ToWeight::parts`].
+    part: usize,
+    /// Where the taps of the whole weight lie.
+    taps: *mut f32,
 }
 
-impl Routine for Finish<'_> {
-    // SAFETY: the maker promises that what the fields name is there.
+impl Routine for Taps<'_> {
+    // SAFETY: the maker promises that the sum is there, and that the part's taps are its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Finish { work, around, sums, block, from } = self;
+        let Taps { work, sum, part, taps } = self;
         let span = work.matrix.span;
-        let chunks = (work.chunks, work.chunk_len());
-        // SAFETY: the offset comes from the plan; the rest as the maker promises.
+        let spans = span.div_ceil(BLOCK);
+        let (block, from) = (part / spans, part % spans * BLOCK);
+        let pitch = weight_pitch(&work.matrix);
+        // SAFETY: as the maker promises.
         unsafe {
-            let points = sums.add((block * span + from) * BLOCK);
-            let taps = around.context.arena.add(work.dweight + block * work.matrix.block_len() + from * BLOCK);
+            let points = sum.add((block * span + from) * BLOCK);
+            let taps = taps.add(block * work.matrix.block_len() + from * BLOCK);
             for c in 0..BLOCK.min(span - from) {
                 for p in 0..P {
                     let lane = c * BLOCK + p * V::LANES;
-                    let pitch = weight_pitch(&work.matrix);
-                    work.stride.gradient::<V>(points.add(lane), pitch, chunks, taps.add(lane), span * BLOCK);
+                    work.stride.gradient::<V>(points.add(lane), pitch, taps.add(lane), span * BLOCK);
                 }
             }
         }

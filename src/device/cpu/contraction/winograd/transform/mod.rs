@@ -167,25 +167,18 @@ impl Stride {
         }
     }
 
-    /// The gradient to points, summed over `parts` that lie `part` apart in their order, to that to the taps, turned by
-    /// half a circle (see `weight`): tap (i, j) goes to `to + (8 - 3 i - j) tap`.
+    /// The gradient to points to that to the taps, turned by half a circle (see `weight`): tap (i, j) goes to
+    /// `to + (8 - 3 i - j) tap`.
     ///
     /// # Safety
-    /// The processor has the set; all points of all parts may be read, the taps be written.
+    /// The processor has the set; all points may be read, the taps be written.
     #[inline(always)]
-    pub(super) unsafe fn gradient<V: Vector>(
-        self,
-        from: *const f32,
-        pitch: usize,
-        parts: (usize, usize),
-        to: *mut f32,
-        tap: usize,
-    ) {
+    pub(super) unsafe fn gradient<V: Vector>(self, from: *const f32, pitch: usize, to: *mut f32, tap: usize) {
         // SAFETY: as the caller promises.
         unsafe {
             match self {
-                Stride::One => to_taps::<V, one::Gradient, _>((from, pitch), parts, (to, tap)),
-                Stride::Two => to_taps::<V, two::Gradient, _>((from, pitch), parts, (to, tap)),
+                Stride::One => to_taps::<V, one::Gradient, _>((from, pitch), (to, tap)),
+                Stride::Two => to_taps::<V, two::Gradient, _>((from, pitch), (to, tap)),
             }
         }
     }
@@ -246,21 +239,17 @@ unsafe fn to_pixels<V: Vector, L: Line<FROM, TO>, const FROM: usize, const TO: u
     along_both::<V, L, FROM, TO>(load, store);
 }
 
-/// Points of (count, distance) parts, summed in their order, to taps.
+/// Points to taps.
 ///
 /// # Safety
 /// As for [`Stride::gradient`].
 #[inline(always)]
 unsafe fn to_taps<V: Vector, L: Line<FROM, TAPS>, const FROM: usize>(
     (from, pitch): (*const f32, usize),
-    (parts, part): (usize, usize),
     (to, tap): (*mut f32, usize),
 ) {
-    let load = |i: usize, j: usize| {
-        let of_part = |p: usize| from.wrapping_add((i * FROM + j) * pitch + p * part);
-        // SAFETY: as the caller promises.
-        unsafe { (1..parts).fold(V::load(of_part(0)), |sum, p| sum.add(V::load(of_part(p)))) }
-    };
+    // SAFETY: as the caller promises.
+    let load = |i: usize, j: usize| unsafe { V::load(from.add((i * FROM + j) * pitch)) };
     // SAFETY: as the caller promises.
     let store = |i: usize, j: usize, x: V| unsafe { x.store(to.add((TAPS * TAPS - 1 - i * TAPS - j) * tap)) };
     along_both::<V, L, FROM, TAPS>(load, store);
