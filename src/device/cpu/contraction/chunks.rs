@@ -42,26 +42,20 @@ impl Chunks {
     /// # Safety
     /// `sums` holds what [`shared`](Self::shared) counts; the chunk is one of them.
     pub(super) unsafe fn sum(&self, around: &Around<'_>, sums: *mut f32, chunk: usize) -> *mut f32 {
-        let shared = chunk.checked_sub(usize::from(self.result.is_some()));
         // SAFETY: the offset comes from the plan; the rest as the caller promises.
         unsafe {
-            match (shared, self.result) {
-                (None, Some(result)) => around.context.arena.add(result),
-                _ => sums.add(shared.unwrap_or(0) * self.len),
+            match self.result {
+                Some(result) if chunk == 0 => around.context.arena.add(result),
+                _ => sums.add((chunk - usize::from(self.result.is_some())) * self.len),
             }
         }
     }
 
-    /// Adds the other chunks' sums to the first one's, which is returned: these floats of each.
+    /// Adds these floats of the other chunks' sums to those of the first one's.
     ///
     /// # Safety
     /// The sums are finished, and these floats of them the caller's alone; else as for [`sum`](Self::sum).
-    pub(super) unsafe fn total<'a>(
-        &self,
-        around: &'a Around<'_>,
-        sums: *mut f32,
-        floats: Range<usize>,
-    ) -> &'a mut [f32] {
+    pub(super) unsafe fn add_up(&self, around: &Around<'_>, sums: *mut f32, floats: Range<usize>) {
         // SAFETY: as the caller promises.
         let of_chunk = |chunk: usize| unsafe {
             std::slice::from_raw_parts_mut(self.sum(around, sums, chunk).add(floats.start), floats.len())
@@ -70,6 +64,5 @@ impl Chunks {
         for chunk in 1..self.count {
             total.iter_mut().zip(of_chunk(chunk)).for_each(|(t, x)| *t += *x);
         }
-        total
     }
 }

@@ -98,8 +98,10 @@ impl ToWeight {
         let len = self.matrix.block_len();
         // SAFETY: the chunks are finished; this block's part of each, and of the result, is this task's alone.
         unsafe {
-            let total = self.chunks.total(around, around.shared, block * len..(block + 1) * len);
+            self.chunks.add_up(around, around.shared, block * len..(block + 1) * len);
             if !self.matrix.is_plain() {
+                let total = self.chunks.sum(around, around.shared, 0).add(block * len);
+                let total = std::slice::from_raw_parts(total, len);
                 let stored = self.sizes.row_len() * BLOCK;
                 let out = around.context.arena.add(self.dweight + block * stored);
                 self.matrix.narrow(&self.sizes, total, block, std::slice::from_raw_parts_mut(out, stored));

@@ -249,7 +249,7 @@ impl ToWeight {
             // SAFETY: the chunks are finished; a task adds its own part of the weight.
             unsafe {
                 let sums = sums.start().add(self.sums * self.sum_len());
-                self.chunks.total(around, sums, block * len..(block + 1) * len);
+                self.chunks.add_up(around, sums, block * len..(block + 1) * len);
             }
         });
     }
