@@ -290,6 +290,7 @@ mod tests {
                 let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
                 let begun: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
                 pool.run(tasks, order, &|turn| {
+                    assert!(turn.worker < threads);
                     assert_eq!(turn.first, begun[turn.worker].fetch_add(1, Ordering::Relaxed) == 0);
                     assert!(turn.next.is_none_or(|next| next < tasks && next != turn.task));
                     counts[turn.task].fetch_add(1, Ordering::Relaxed);

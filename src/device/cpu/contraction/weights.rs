@@ -65,6 +65,17 @@ impl Matrix {
         first / BLOCK * BLOCK..(last / per_result + 1) * per_read
     }
 
+    /// The pieces that Winograd's transforms take one by one: blocks, and sixteen channels of each.
+    pub(super) fn pieces(&self) -> usize {
+        self.blocks() * self.span.div_ceil(BLOCK)
+    }
+
+    /// The block of a piece, and its first channel in the block's span.
+    pub(super) fn piece(&self, number: usize) -> (usize, usize) {
+        let spans = self.span.div_ceil(BLOCK);
+        (number / spans, number % spans * BLOCK)
+    }
+
     /// Floats of all blocks' matrices for a single tap.
     pub(super) fn points(&self) -> usize {
         self.blocks() * self.span * BLOCK

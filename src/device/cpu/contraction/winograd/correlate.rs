@@ -110,17 +110,12 @@ impl Correlate {
         self.weight() - self.own_weight()
     }
 
-    /// The parts of the weight that become points one by one: blocks, and sixteen channels of each.
-    fn parts(&self) -> usize {
-        self.matrix.blocks() * self.matrix.span.div_ceil(BLOCK)
-    }
-
     /// The points of the weight that all workers share.
     pub(super) fn make_shared_weight(&self, around: &Around<'_>) {
         if self.own_weight() == 0 {
-            around.over_weight(self.parts(), &|Turn { task, .. }| {
+            around.over_weight(self.matrix.pieces(), &|Turn { task: piece, .. }| {
                 // SAFETY: a task writes the points of its own part of the weight.
-                unsafe { around.isa.run(Weight { work: self, around, part: task, to: around.shared }) };
+                unsafe { around.isa.run(Weight { work: self, around, piece, to: around.shared }) };
             });
         }
     }
@@ -132,9 +127,9 @@ impl Correlate {
             return (around.shared, room);
         }
         if turn.first {
-            for part in 0..self.parts() {
+            for piece in 0..self.matrix.pieces() {
                 // SAFETY: the room is the worker's.
-                unsafe { around.isa.run(Weight { work: self, around, part, to: room }) };
+                unsafe { around.isa.run(Weight { work: self, around, piece, to: room }) };
             }
         }
         (room, room.wrapping_add(own))
@@ -228,8 +223,8 @@ const OWN_WEIGHT: usize = 1 << 18;
 struct Weight<'a> {
     work: &'a Correlate,
     around: &'a Around<'a>,
-    /// Which: below [`Correlate::parts`].
-    part: usize,
+    /// Which: below [`Matrix::pieces`].
+    piece: usize,
     /// Where the points of the whole weight lie.
     to: *mut f32,
 }
@@ -241,10 +236,9 @@ impl Routine for Weight<'_> {
     // SAFETY: the maker promises that what the fields name is there.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Weight { work, around, part, to } = self;
+        let Weight { work, around, piece, to } = self;
         let matrix = &work.matrix;
-        let spans = matrix.span.div_ceil(BLOCK);
-        let (block, from) = (part / spans, part % spans * BLOCK);
+        let (block, from) = matrix.piece(piece);
         let count = BLOCK.min(matrix.span - from);
         let pitch = weight_pitch(matrix);
         let mut turned = [0.0; 9 * BLOCK * BLOCK];

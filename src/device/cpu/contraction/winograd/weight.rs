@@ -143,11 +143,11 @@ impl ToWeight {
                 around.isa.run(Add { work: self, group, x, dy, sum, points: point..point + 1, ahead: &|_| {} });
             }
         });
-        around.over_weight(self.parts(), &|Turn { task: part, .. }| {
+        around.over_weight(self.matrix.pieces(), &|Turn { task: piece, .. }| {
             // SAFETY: the sums are finished; a task writes its own part of the gradient, whose offset comes from the plan.
             unsafe {
                 let taps = around.context.arena.add(self.dweight);
-                around.isa.run(Taps { work: self, sum: around.shared, part, taps });
+                around.isa.run(Taps { work: self, sum: around.shared, piece, taps });
             }
         });
     }
@@ -235,7 +235,8 @@ impl ToWeight {
         unsafe {
             let taps = self.chunks.sum(around, sums.add(self.sums * self.sum_len()), chunk);
             if sum.begun {
-                (0..self.parts()).for_each(|part| around.isa.run(Taps { work: self, sum: sum.start, part, taps }));
+                (0..self.matrix.pieces())
+                    .for_each(|piece| around.isa.run(Taps { work: self, sum: sum.start, piece, taps }));
             } else {
                 std::ptr::write_bytes(taps, 0, self.matrix.len());
             }
@@ -252,11 +253,6 @@ impl ToWeight {
                 self.chunks.add_up(around, sums, block * len..(block + 1) * len);
             }
         });
-    }
-
-    /// The parts of the weight that become taps one by one: blocks, and sixteen channels of each.
-    fn parts(&self) -> usize {
-        self.matrix.blocks() * self.matrix.span.div_ceil(BLOCK)
     }
 }
 
@@ -363,8 +359,8 @@ unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
 struct Taps<'a> {
     work: &'a ToWeight,
     sum: *const f32,
-    /// Which: below [`ToWeight::parts`].
-    part: usize,
+    /// Which: below [`Matrix::pieces`].
+    piece: usize,
     /// Where the taps of the whole weight lie.
     taps: *mut f32,
 }
@@ -373,10 +369,9 @@ impl Routine for Taps<'_> {
     // SAFETY: the maker promises that the sum is there, and that the part's taps are its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Taps { work, sum, part, taps } = self;
+        let Taps { work, sum, piece, taps } = self;
         let span = work.matrix.span;
-        let spans = span.div_ceil(BLOCK);
-        let (block, from) = (part / spans, part % spans * BLOCK);
+        let (block, from) = work.matrix.piece(piece);
         let pitch = weight_pitch(&work.matrix);
         // SAFETY: as the maker promises.
         unsafe {
