@@ -7,7 +7,7 @@ use super::piece::Open;
 use super::schedule::Schedule;
 use crate::graph::op::Op;
 use crate::graph::{Graph, NodeId};
-use crate::kernel::{BufferId, Domain, Draw, Lifetime, MapBuilder, Place, Size, Target, When};
+use crate::kernel::{Buffer, BufferId, Domain, Draw, MapBuilder, Place, Size, Target, When};
 
 /// What a node gates, where that is the gradient of a weight: no feature map, and read at the end of the step alone.
 pub(super) fn gated_gradient(graph: &Graph, id: NodeId) -> Option<NodeId> {
@@ -29,13 +29,11 @@ impl Schedule<'_> {
     pub(super) fn close_gradients(&mut self) {
         for region in self.regions() {
             let Region { first, buffer, gates, start, len } = region;
-            let lifetime = self.plan.buffer(buffer).lifetime;
-            let view = match lifetime {
-                Lifetime::Persistent if len > self.plan.buffer(buffer).size.len(1) => {
-                    let name = format!("{} and what follows", self.plan.buffer(buffer).name);
-                    self.persistent_buffer(name, Size::Flat(len), start)
-                }
-                Lifetime::Persistent | Lifetime::Step | Lifetime::Kernels { .. } => buffer,
+            let Buffer { name, size, lifetime, .. } = self.plan.buffer(buffer);
+            let view = if lifetime.is_in_region() && len > size.len(1) {
+                self.placed(format!("{name} and what follows"), Size::Flat(len), *lifetime, start)
+            } else {
+                buffer
             };
             let mut map = MapBuilder::new(self.names[&first].clone(), Domain::Flat { len });
             let (when, value) = if self.skips() {
@@ -64,11 +62,11 @@ impl Schedule<'_> {
         all.sort_by_key(|region| region.start);
         let mut joined: Vec<Region> = Vec::new();
         for region in all {
-            let lasts = |region: &Region| self.plan.buffer(region.buffer).lifetime == Lifetime::Persistent;
+            let has_place = |region: &Region| self.plan.buffer(region.buffer).lifetime.is_in_region();
             match joined.last_mut() {
                 Some(last)
-                    if lasts(last)
-                        && lasts(&region)
+                    if has_place(last)
+                        && has_place(&region)
                         && last.start + last.len == region.start
                         && last.gates == region.gates =>
                 {

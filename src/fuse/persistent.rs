@@ -1,7 +1,8 @@
-//! The front of the arena: weights, running statistics, what the optimizer keeps of them, gradients.
+//! The front of the arena: weights, running statistics, what the optimizer keeps of them, and behind these the gradients.
 //!
 //! All weights that the optimizer treats alike lie together, what it keeps of them and their gradients in the same order,
-//! so that one kernel updates them all.
+//! so that one kernel updates them all. Gradients last from where they are made to the step's end; until then other things
+//! may lie in their place.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +63,6 @@ impl Group {
 pub struct Persistent {
     pub(super) entries: BTreeMap<Path, Entry>,
     pub(super) groups: Vec<Group>,
-    pub(super) len: usize,
 }
 
 /// Lays out the parameters of a graph; what the optimizer keeps and gradients have a place where it trains them.
@@ -84,20 +84,22 @@ pub fn persistent(graph: &Graph) -> Persistent {
         entries.insert(path.clone(), Entry { size, offset: lengths[group], group });
         lengths[group] += size.len(1);
     }
-    let mut len = 0;
+    let mut end = 0;
     let mut region = |of: usize| {
-        len += of;
-        len - of
+        end += of;
+        end - of
     };
-    let starts: Vec<usize> = lengths.iter().map(|len| region(*len)).collect();
-    let groups = kinds.into_iter().zip(lengths).zip(starts).map(|(((treatment, like), len), weights)| {
-        let Treatment { ops, memories, statistic: statistics } = treatment;
-        let memories = memories.into_iter().map(|memory| (memory, region(len))).collect();
-        let gradients = (!statistics && !ops.is_empty()).then(|| region(len));
+    let weights: Vec<usize> = lengths.iter().map(|len| region(*len)).collect();
+    let memories: Vec<Vec<(Memory, usize)>> = (kinds.iter().zip(&lengths))
+        .map(|((kind, _), len)| kind.memories.iter().map(|memory| (*memory, region(*len))).collect())
+        .collect();
+    let groups = kinds.into_iter().zip(lengths).zip(weights.into_iter().zip(memories));
+    let groups = groups.map(|(((treatment, like), len), (weights, memories))| {
+        let statistics = treatment.statistic;
+        let gradients = (!statistics && !treatment.ops.is_empty()).then(|| region(len));
         Group { like, statistics, weights, memories, gradients, len }
     });
-    let groups = groups.collect();
-    Persistent { entries, groups, len }
+    Persistent { groups: groups.collect(), entries }
 }
 
 /// What the optimizer does to each parameter that it changes or keeps something of.

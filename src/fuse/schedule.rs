@@ -86,24 +86,28 @@ impl Schedule<'_> {
         let graph = self.graph;
         let persistent = self.persistent;
         for (number, group) in persistent.groups.iter().enumerate() {
-            let view = |schedule: &mut Self, what: &str, offset| {
-                schedule.persistent_buffer(format!("{what}[{number}]"), Size::Flat(group.len), offset)
+            let view = |schedule: &mut Self, what: &str, lifetime, offset| {
+                schedule.placed(format!("{what}[{number}]"), Size::Flat(group.len), lifetime, offset)
             };
+            let kept = Lifetime::Persistent;
             let changed = group.gradients.is_some() || !group.memories.is_empty();
             let views = changed.then(|| Views {
-                weights: view(self, group.name(), group.weights),
-                memories: group.memories.iter().map(|(memory, at)| (*memory, view(self, memory.name(), *at))).collect(),
-                gradients: group.gradients.map(|at| view(self, "gradients", at)),
+                weights: view(self, group.name(), kept, group.weights),
+                memories: (group.memories.iter())
+                    .map(|(memory, at)| (*memory, view(self, memory.name(), kept, *at)))
+                    .collect(),
+                gradients: group.gradients.map(|at| view(self, "gradients", GRADIENT, at)),
             });
             self.views.push(views);
         }
         for (path, entry) in &persistent.entries {
             let group = &persistent.groups[entry.group];
-            let id = self.persistent_buffer(path.to_string(), entry.size, group.weights + entry.offset);
+            let kept = Lifetime::Persistent;
+            let id = self.placed(path.to_string(), entry.size, kept, group.weights + entry.offset);
             self.plan.slots.insert(Slot::Parameter(path.clone()), id);
             for (memory, start) in &group.memories {
                 let name = format!("{}/{path}", memory.name());
-                let id = self.persistent_buffer(name, entry.size, start + entry.offset);
+                let id = self.placed(name, entry.size, kept, start + entry.offset);
                 self.plan.slots.insert(Slot::Memory(*memory, path.clone()), id);
             }
         }
@@ -140,7 +144,7 @@ impl Schedule<'_> {
                     let entry = &self.persistent.entries[&path];
                     let name = format!("gradient/{path}");
                     let buffer = match self.persistent.groups[entry.group].gradients {
-                        Some(start) => self.persistent_buffer(name, entry.size, start + entry.offset),
+                        Some(start) => self.placed(name, entry.size, GRADIENT, start + entry.offset),
                         None => self.buffer(name, entry.size, Lifetime::Step),
                     };
                     (Slot::Gradient(path), buffer)
@@ -410,8 +414,10 @@ impl Schedule<'_> {
         BufferId(self.plan.buffers.len() as u32 - 1)
     }
 
-    pub(super) fn persistent_buffer(&mut self, name: String, size: Size, offset: usize) -> BufferId {
-        self.plan.buffers.push(Buffer { name, size, lifetime: Lifetime::Persistent, offset });
+    /// A buffer of a region.
+    pub(super) fn placed(&mut self, name: String, size: Size, lifetime: Lifetime, offset: usize) -> BufferId {
+        debug_assert!(lifetime.is_in_region());
+        self.plan.buffers.push(Buffer { name, size, lifetime, offset });
         BufferId(self.plan.buffers.len() as u32 - 1)
     }
 
@@ -421,10 +427,12 @@ impl Schedule<'_> {
             rejoin(&mut kernels);
         }
         self.plan.kernels = kernels;
-        self.plan.place(self.persistent.len);
+        self.plan.place(&[]);
         self.plan
     }
 }
 
 /// Set by `Plan::place` when all kernels are known.
 pub(super) const KERNELS: Lifetime = Lifetime::Kernels { from: 0, to: 0 };
+/// As above.
+const GRADIENT: Lifetime = Lifetime::ToEnd { from: 0 };

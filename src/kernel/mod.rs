@@ -7,6 +7,7 @@
 mod contraction;
 mod expr;
 mod map;
+mod place;
 mod plan;
 mod print;
 mod when;
@@ -15,6 +16,7 @@ mod work;
 pub use contraction::{Contraction, Operand, Pass, Sizes};
 pub use expr::{Axes, Axis, Binary, Distribution, Draw, Expr, Gather, Param, Place, ReduceOp, Unary, Value};
 pub use map::{Domain, MAX_GATES, Map, MapBuilder, Store, Target};
+pub use place::Room;
 pub use plan::{Body, Buffer, BufferId, Kernel, Lifetime, Plan, Size, Slot};
 pub use when::{When, all_among, meet};
 pub use work::Work;

@@ -10,9 +10,6 @@ use super::{Contraction, Draw, Expr, Map, Param, When, all_among, contraction::S
 use crate::net::Path;
 use crate::net::recipe::Memory;
 
-/// Kernels before and after its life for which a small buffer keeps its place.
-const NEIGHBOURS: usize = 4;
-
 /// Names a buffer of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BufferId(pub u32);
@@ -49,7 +46,7 @@ impl Size {
     }
 
     /// Whether it is a number a plane or a channel.
-    fn is_small(self) -> bool {
+    pub(super) fn is_small(self) -> bool {
         match self {
             Size::Feature { height, width, .. } => height * width == 1,
             Size::Channels(_) => true,
@@ -92,6 +89,11 @@ pub enum Lifetime {
     Persistent,
     /// From the step's start, or to its end: what goes in and out.
     Step,
+    /// From the first kernel that uses it to the step's end, at a place of its own: gradients to weights.
+    ToEnd {
+        /// The first.
+        from: usize,
+    },
     /// From the first to the last kernel that uses it.
     Kernels {
         /// The first.
@@ -99,6 +101,13 @@ pub enum Lifetime {
         /// The last.
         to: usize,
     },
+}
+
+impl Lifetime {
+    /// Whether what lives so has its place from the start, in a region of which buffers may be views.
+    pub fn is_in_region(self) -> bool {
+        matches!(self, Lifetime::Persistent | Lifetime::ToEnd { .. })
+    }
 }
 
 /// A piece of the arena.
@@ -202,8 +211,8 @@ impl Kernel {
 /// 1. Every kernel is valid.
 /// 2. What a kernel reads is persistent, goes in, or was written by an earlier kernel (or, in a contraction with an
 ///    epilogue, by the contraction itself).
-/// 3. Offsets are multiples of 16; buffers whose lifetimes meet do not overlap, but for persistent ones, which may be
-///    views of a whole region.
+/// 3. Offsets are multiples of 16; buffers whose lifetimes meet do not overlap, but for persistent ones and gradients, which
+///    may be views of a whole region.
 /// 4. The arena holds every buffer.
 /// 5. A kernel runs under gates alone, and what it writes matters to a later one only where those gates are open.
 /// 6. What need not be [kept](super::Store::unless) where a draw is 1 no other kernel reads where it is.
@@ -291,49 +300,13 @@ impl Plan {
         params
     }
 
-    /// Sets the lifetime and the offset of every buffer that is neither persistent nor placed yet, the first at `base`:
-    /// larger buffers first, each at the lowest place that is free for as long as it lives. A vector a channel or a number a
-    /// plane keeps its place a little longer on either side, so that what makes or reads it may run beside its neighbours.
-    pub fn place(&mut self, base: usize) {
-        let mut spans: Vec<Option<(usize, usize)>> = vec![None; self.buffers.len()];
-        for (i, kernel) in self.kernels.iter().enumerate() {
-            for id in kernel.reads().into_iter().chain(kernel.writes()) {
-                let span = spans[id.0 as usize].get_or_insert((i, i));
-                span.1 = i;
-            }
-        }
+    /// The first and the last kernel for which a buffer holds its content.
+    fn span(&self, buffer: &Buffer) -> (usize, usize) {
         let last = self.kernels.len();
-        let mut order = Vec::new();
-        for (i, buffer) in self.buffers.iter_mut().enumerate() {
-            match buffer.lifetime {
-                Lifetime::Persistent => {}
-                Lifetime::Step => order.push((i, 0, last)),
-                Lifetime::Kernels { .. } => {
-                    let (from, to) = spans[i].unwrap_or((0, 0));
-                    buffer.lifetime = Lifetime::Kernels { from, to };
-                    let longer = if buffer.size.is_small() { NEIGHBOURS } else { 0 };
-                    order.push((i, from.saturating_sub(longer), (to + longer).min(last)));
-                }
-            }
-        }
-        let size = |buffers: &[Buffer], i: usize| buffers[i].size.len(self.batch);
-        order.sort_by_key(|&(i, from, _)| (std::cmp::Reverse(size(&self.buffers, i)), from, i));
-        let mut placed: Vec<(usize, usize, usize, usize)> = Vec::new(); // from, to, start, end
-        self.arena = self.arena.max(base);
-        for (i, from, to) in order {
-            let need = size(&self.buffers, i);
-            let mut taken: Vec<_> = placed.iter().filter(|p| p.0 <= to && from <= p.1).map(|p| (p.2, p.3)).collect();
-            taken.sort_unstable();
-            let mut start = base;
-            for (low, high) in taken {
-                if start + need <= low {
-                    break;
-                }
-                start = start.max(high);
-            }
-            self.buffers[i].offset = start;
-            placed.push((from, to, start, start + need));
-            self.arena = self.arena.max(start + need);
+        match buffer.lifetime {
+            Lifetime::Persistent | Lifetime::Step => (0, last),
+            Lifetime::ToEnd { from } => (from, last),
+            Lifetime::Kernels { from, to } => (from, to),
         }
     }
 
@@ -366,25 +339,21 @@ impl Plan {
         }
         self.verify_skipping()?;
         self.verify_kept()?;
-        let span = |b: &Buffer| match b.lifetime {
-            Lifetime::Persistent | Lifetime::Step => (0, self.kernels.len()),
-            Lifetime::Kernels { from, to } => (from, to),
-        };
         // Sorted by place, only neighbours in a sliding set can meet.
         let mut sorted: Vec<&Buffer> = self.buffers.iter().collect();
         sorted.sort_by_key(|b| b.offset);
         let mut open: Vec<&Buffer> = Vec::new();
         for buffer in sorted {
-            let (from, to) = span(buffer);
+            let (from, to) = self.span(buffer);
             let end = buffer.offset + buffer.size.len(self.batch);
             if buffer.offset % 16 != 0 || end > self.arena {
                 return Err(format!("buffer {} lies outside the arena", buffer.name));
             }
             open.retain(|o| o.offset + o.size.len(self.batch) > buffer.offset);
             for other in &open {
-                let both_persistent = buffer.lifetime == Lifetime::Persistent && other.lifetime == Lifetime::Persistent;
-                let (other_from, other_to) = span(other);
-                if !both_persistent && other_from <= to && from <= other_to {
+                let views = buffer.lifetime.is_in_region() && other.lifetime.is_in_region();
+                let (other_from, other_to) = self.span(other);
+                if !views && other_from <= to && from <= other_to {
                     return Err(format!("buffers {} and {} overlap", buffer.name, other.name));
                 }
             }

@@ -29,6 +29,7 @@ mod mistakes_planted;
 mod mutate;
 mod net;
 mod pipeline;
+mod places;
 mod program;
 mod recompute;
 mod rules;

@@ -9,7 +9,7 @@ use sdc::device::cpu::CpuEngine;
 use sdc::device::{Device, Engine, State};
 use sdc::driver::{self, Footprint, Graphs};
 use sdc::graph::{Inputs, Phase};
-use sdc::kernel::{Body, Expr, Kernel, Lifetime, MAX_GATES, Map, Pass, Plan, When};
+use sdc::kernel::{Body, BufferId, Expr, Kernel, Lifetime, MAX_GATES, Map, Pass, Plan, When};
 use sdc::net::recipe::Memory;
 use sdc::net::{Network, Recipe, Role};
 use sdc::train::initialise;
@@ -170,7 +170,8 @@ fn waste(plan: &Plan) -> f64 {
     let last = plan.kernels.len();
     let mut change = vec![0i64; last + 2];
     let mut persistent = 0;
-    for buffer in &plan.buffers {
+    let own: Vec<BufferId> = plan.slots.values().copied().collect();
+    for (id, buffer) in plan.buffers.iter().enumerate() {
         let len = buffer.size.len(plan.batch);
         let (from, to) = match buffer.lifetime {
             Lifetime::Persistent => {
@@ -178,6 +179,9 @@ fn waste(plan: &Plan) -> f64 {
                 continue;
             }
             Lifetime::Step => (0, last),
+            // Views of gradients hold what they hold.
+            Lifetime::ToEnd { .. } if !own.contains(&BufferId(id as u32)) => continue,
+            Lifetime::ToEnd { from } => (from, last),
             Lifetime::Kernels { from, to } => (from, to),
         };
         change[from] += len as i64;

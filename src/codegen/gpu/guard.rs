@@ -4,6 +4,8 @@
 //! A kernel a region of gradients leaves the finding of each of its blocks in the room for parts; one more joins them and
 //! the loss.
 
+use std::mem::discriminant;
+
 use super::Shape;
 use super::nest::{THREADS, tree};
 use super::writer::{Type, Writer, zeros};
@@ -44,8 +46,9 @@ fn regions(plan: &Plan) -> Vec<BufferId> {
         if found.iter().any(|known| holds(*known)) {
             continue;
         }
-        let lifetime = plan.buffer(gradient).lifetime;
-        let views = (0..plan.buffers.len() as u32).map(BufferId).filter(|id| plan.buffer(*id).lifetime == lifetime);
+        let like = discriminant(&plan.buffer(gradient).lifetime);
+        let views = (0..plan.buffers.len() as u32).map(BufferId);
+        let views = views.filter(|id| discriminant(&plan.buffer(*id).lifetime) == like);
         found.extend(views.filter(|id| holds(*id)).max_by_key(|id| place(*id).len()));
     }
     found

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::arena::Arena;
 use super::contraction::{Around, Ready};
 use super::fence::{self, Side};
-use super::jit::{self, Code, MapFn};
-use super::join::join;
+use super::jit::{self, Code, MapFn, without_code};
+use super::join::{Offsets, join};
 use super::pool::{Order, Pool};
 use super::simd::Isa;
+use super::workspace::{Layout, Workspace};
 use crate::codegen::abi::StepContext;
 use crate::codegen::clif::Places;
 use crate::device::{Engine, State, host, layout, slot_of};
@@ -47,31 +48,18 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(train: Option<&Plan>, test: &Plan, threads: usize) -> Self {
-        let mut needs = Needs::default();
-        for plan in train.into_iter().chain([test]) {
-            needs.arena = needs.arena.max(plan.arena);
-            let ready = plan.kernels.iter().map(|kernel| match &kernel.body {
-                Body::Map(_) => None,
-                Body::Contraction(contraction) => Some(Ready::new(contraction, plan, threads, &mut || without_code)),
-            });
-            let ready: Vec<_> = ready.collect();
-            let joined = join(plan, |_| without_code, |i| ready[i].as_ref());
-            for ready in ready.iter().chain(&joined).flatten() {
-                needs.room = needs.room.max(ready.room());
-                needs.shared = needs.shared.max(ready.shared());
-            }
+    fn with(self, plan: &Plan, workspace: &Workspace) -> Self {
+        Needs {
+            arena: self.arena.max(plan.arena),
+            room: self.room.max(workspace.room),
+            shared: self.shared.max(workspace.shared),
         }
-        needs
     }
 
     fn floats(self, threads: usize) -> usize {
         self.arena + self.room * threads + self.shared
     }
 }
-
-/// Stands for a map where only sizes are asked for.
-extern "C" fn without_code(_: *const StepContext, _: u64, _: u64, _: *mut f32, _: u64) {}
 
 /// A plan with its code.
 struct Compiled {
@@ -89,6 +77,7 @@ struct Compiled {
     gates: Vec<Option<Draw>>,
     /// A kernel and the one after it in one pass.
     joined: Vec<Option<Ready>>,
+    workspace: Workspace,
     _code: Code,
 }
 
@@ -110,9 +99,24 @@ impl CpuEngine {
     /// Compiles a test plan, and a training plan if the network is to be trained, for `threads` threads. Both plans keep
     /// what outlives a step at the same places.
     pub fn new(train: Option<Plan>, test: Plan, threads: usize) -> Self {
-        let needs = Needs::of(train.as_ref(), &test, threads);
-        let compile = |plan: Plan| Compiled::new(plan, threads);
+        CpuEngine::laid_out(train, test, threads, Layout::Shared)
+    }
+
+    /// As [`new`](Self::new) for tests: every buffer lies against a page that nobody may touch, so that a kernel that leaves
+    /// its buffers on that side ends the process. Buffers share no memory, which is several times what a step needs.
+    pub fn fenced(mut train: Option<Plan>, mut test: Plan, threads: usize, side: Side) -> Self {
+        let mut plans: Vec<&mut Plan> = train.iter_mut().chain([&mut test]).collect();
+        let fences = fence::spread(&mut plans, side);
+        let mut engine = CpuEngine::laid_out(train, test, threads, Layout::Fixed);
+        engine.arena.close(&fences);
+        engine
+    }
+
+    fn laid_out(train: Option<Plan>, test: Plan, threads: usize, layout: Layout) -> Self {
+        let compile = |plan: Plan| Compiled::new(plan, threads, layout);
         let (train, test) = (train.map(compile), compile(test));
+        let all = train.iter().chain([&test]);
+        let needs = all.fold(Needs::default(), |needs, one| needs.with(&one.plan, &one.workspace));
         // The steps to come touch the arena for the first time: what compiling took need not lie beside it.
         host::give_back_memory();
         let pool = Pool::new(threads);
@@ -129,23 +133,17 @@ impl CpuEngine {
         }
     }
 
-    /// As [`new`](Self::new) for tests: every buffer lies against a page that nobody may touch, so that a kernel that leaves
-    /// its buffers on that side ends the process. Buffers share no memory, which is several times what a step needs.
-    pub fn fenced(mut train: Option<Plan>, mut test: Plan, threads: usize, side: Side) -> Self {
-        let mut plans: Vec<&mut Plan> = train.iter_mut().chain([&mut test]).collect();
-        let fences = fence::spread(&mut plans, side);
-        let mut engine = CpuEngine::new(train, test, threads);
-        engine.arena.close(&fences);
-        engine
-    }
-
     /// Bytes beside those that kernels work in: this program's own pages, the plans, their code. Measured: 10 to 40 MiB, more
     /// for more kernels.
     pub const OWN: u64 = 12 << 20;
 
     /// Bytes by which a process grows that runs an engine for these plans.
     pub fn bytes(train: Option<&Plan>, test: &Plan, threads: usize) -> u64 {
-        CpuEngine::OWN + Needs::of(train, test, threads).floats(threads) as u64 * 4
+        let needs = train.into_iter().chain([test]).cloned().fold(Needs::default(), |needs, mut plan| {
+            let workspace = Workspace::of(&mut plan, threads, Layout::Shared);
+            needs.with(&plan, &workspace)
+        });
+        CpuEngine::OWN + needs.floats(threads) as u64 * 4
     }
 
     /// The gradient of a weight at the last training step, as stored.
@@ -230,6 +228,11 @@ impl CpuEngine {
             let joined = compiled.joined[number].as_ref().filter(|_| runs_next());
             let heard = if joined.is_some() { compiled.heard(number) } else { number };
             at(heard);
+            around.shared = match compiled.workspace.places[number] {
+                // SAFETY: the arena holds the places of all workspaces.
+                Some(place) => unsafe { self.arena.start().add(place) },
+                None => self.shared.start(),
+            };
             around.gate_is_open = compiled.gates[heard].is_none_or(|gate| gate.is_open(seed, step));
             match (run, joined) {
                 (_, Some(joined)) => {
@@ -375,7 +378,8 @@ impl Compiled {
         number + usize::from(matches!(self.runs[number], Run::Map { .. }))
     }
 
-    fn new(plan: Plan, threads: usize) -> Self {
+    fn new(mut plan: Plan, threads: usize, layout: Layout) -> Self {
+        let workspace = Workspace::of(&mut plan, threads, layout);
         let maps: Vec<_> = plan.kernels.iter().flat_map(Kernel::maps).collect();
         let params = plan.params();
         let places = Places { buffers: &plan.buffers, params: &params };
@@ -401,7 +405,7 @@ impl Compiled {
             Run::Map { .. } => None,
             Run::Contraction(ready) => Some(ready),
         };
-        let joined = join(&plan, code_of, ready);
+        let joined = join(&plan, Offsets::Final, code_of, ready);
         let gates = plan.kernels.iter().map(|kernel| match &kernel.body {
             Body::Map(_) => None,
             Body::Contraction(contraction) => contraction.gate(),
@@ -410,6 +414,7 @@ impl Compiled {
             gates: gates.collect(),
             runs,
             joined,
+            workspace,
             _code: code,
             update: plan.update(),
             moved: plan.moved(),

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::kernel::{BLOCK, Lifetime, Plan};
+use crate::kernel::{BLOCK, Plan};
 
 /// The side of each buffer on which a fence lies right beside it; on the other side it lies within a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +59,21 @@ impl Fences {
     }
 }
 
-/// Lays out plans of one network anew over one arena, each buffer between fences; the persistent ones, which may be views
-/// of one another, stay together. The fences.
+/// Lays out plans of one network anew over one arena, each buffer between fences; those of regions, which may be views of one
+/// another, stay together. The fences.
 pub(super) fn spread(plans: &mut [&mut Plan], side: Side) -> Vec<Range<usize>> {
     let mut fences = Fences::new(side);
     let ends = plans.iter().flat_map(|plan| {
-        let kept = plan.buffers.iter().filter(|buffer| buffer.lifetime == Lifetime::Persistent);
+        let kept = plan.buffers.iter().filter(|buffer| buffer.lifetime.is_in_region());
         kept.map(|buffer| buffer.offset + buffer.size.len(plan.batch))
     });
     let kept = fences.place(ends.max().unwrap_or(0));
     for plan in &mut *plans {
         for buffer in &mut plan.buffers {
-            match buffer.lifetime {
-                Lifetime::Persistent => buffer.offset += kept,
-                _ => buffer.offset = fences.place(buffer.size.len(plan.batch)),
+            if buffer.lifetime.is_in_region() {
+                buffer.offset += kept;
+            } else {
+                buffer.offset = fences.place(buffer.size.len(plan.batch));
             }
         }
     }

@@ -6,28 +6,37 @@ use super::contraction::Ready;
 use super::jit::MapFn;
 use crate::kernel::{Body, BufferId, Contraction, Domain, Expr, Kernel, Map, Operand, Pass, Place, Plan, When};
 
+/// Whether the buffers of a plan lie where they will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offsets {
+    /// They may be placed anew: whatever could be one pass is.
+    Open,
+    /// What lies in one another's way is done apart.
+    Final,
+}
+
 /// For each kernel the pass that does its work and that of the one after it, where there is one: a layer's gradients to its
 /// input and to its weight, or a map and the layer that reads what it makes. `code` and `ready` are those of kernels.
 pub(super) fn join<'a>(
     plan: &Plan,
+    offsets: Offsets,
     code: impl Fn(usize) -> MapFn,
     ready: impl Fn(usize) -> Option<&'a Ready>,
 ) -> Vec<Option<Ready>> {
+    let free = |kernel: &Kernel, other: &Kernel| offsets == Offsets::Open || leaves_alone(plan, kernel, other);
     let joined = |i: usize| {
         let (first, second) = (plan.kernels.get(i)?, plan.kernels.get(i + 1)?);
         let Body::Contraction(contraction) = &second.body else { return None };
         match &first.body {
             Body::Contraction(to_input) => {
                 let apart = second.reads().iter().all(|buffer| !first.writes().contains(buffer));
-                let fits = share_gradient(to_input, contraction)
-                    && first.when == second.when
-                    && apart
-                    && leaves_alone(plan, second, first);
+                let fits =
+                    share_gradient(to_input, contraction) && first.when == second.when && apart && free(second, first);
                 fits.then(|| ready(i)?.joined(ready(i + 1)?))?
             }
             Body::Map(map) => {
                 let runs = first.when == When::Always || first.when == second.when;
-                let fits = makes(map, contraction) && runs && leaves_alone(plan, second, first);
+                let fits = makes(map, contraction) && runs && free(second, first);
                 fits.then(|| ready(i + 1)?.made_by(code(i), map, plan))?
             }
         }

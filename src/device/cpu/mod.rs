@@ -14,6 +14,7 @@ mod jit;
 mod join;
 mod pool;
 mod simd;
+mod workspace;
 
 pub use engine::CpuEngine;
 pub use fence::Side;

@@ -196,6 +196,26 @@ fn wide_layers_give_the_same_bits_for_any_number_of_workers() {
     }
 }
 
+/// Where all images are one group the sums at the points of a wide layer are made a panel at a time.
+#[test]
+fn panels_make_the_gradient_of_the_whole_weight() {
+    let shape = sizes(352, 344, 4, 3, 1, 1);
+    let all_sums = 36 * 352 * 352;
+    for side in Side::ALL {
+        let fenced = plan(shape, &[to_weight], BATCH, side);
+        let panels = ready(&fenced.plan);
+        assert!(panels[0].shared() < all_sums * 2 / 3, "{} floats of {all_sums}", panels[0].shared());
+        let numbers = |work: &[Ready]| -> Vec<f32> {
+            result(&fenced, work, &shape, Isa::detect()).into_iter().map(f32::from_bits).collect()
+        };
+        let plain = ready(&Plan { plain: true, ..fenced.plan.clone() });
+        let off = numbers(&panels).into_iter().zip(numbers(&plain)).map(|(a, b)| (a - b).abs());
+        // Sums of 48 products of numbers below 1.
+        let most = off.fold(0.0, f32::max);
+        assert!(most < 1e-4, "{most}");
+    }
+}
+
 #[test]
 fn one_pass_to_input_and_weight_gives_the_bits_of_two() {
     for (inputs, outputs, side, stride, groups) in [

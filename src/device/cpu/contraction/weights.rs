@@ -43,13 +43,18 @@ impl Matrix {
         blocks(self.results)
     }
 
-    /// All blocks of results in order: the first of a part, and whether the next one, which reads the same channels,
-    /// belongs to it; only where `pairs` are wanted.
+    /// All blocks of results in order, as [`parts_of`](Self::parts_of) has some.
     pub(super) fn parts(&self, pairs: bool) -> impl Iterator<Item = (usize, bool)> {
-        let mut next = 0;
+        self.parts_of(0..self.blocks(), pairs)
+    }
+
+    /// Some blocks of results in order: the first of a part, and whether the next one, which reads the same channels,
+    /// belongs to it; only where `pairs` are wanted.
+    pub(super) fn parts_of(&self, some: Range<usize>, pairs: bool) -> impl Iterator<Item = (usize, bool)> {
+        let mut next = some.start;
         std::iter::from_fn(move || {
             let block = next;
-            let left = self.blocks() - block;
+            let left = some.end - block;
             let alike = || self.groups == 1 || self.channels(block) == self.channels(block + 1);
             let paired = pairs && left > 1 && alike();
             next += if paired { 2 } else { left.min(1) };
@@ -67,7 +72,13 @@ impl Matrix {
 
     /// The pieces that Winograd's transforms take one by one: blocks, and sixteen channels of each.
     pub(super) fn pieces(&self) -> usize {
-        self.blocks() * self.span.div_ceil(BLOCK)
+        self.pieces_of(&(0..self.blocks())).len()
+    }
+
+    /// The pieces of some blocks.
+    pub(super) fn pieces_of(&self, some: &Range<usize>) -> Range<usize> {
+        let spans = self.span.div_ceil(BLOCK);
+        some.start * spans..some.end * spans
     }
 
     /// The block of a piece, and its first channel in the block's span.

@@ -7,7 +7,8 @@
 //!
 //! A batch of several groups goes in chunks, whose sums at the points become taps while they are in cache: a quarter of the
 //! floats then go through memory, and from core to core. A batch that is a single group, as wide layers of few pixels have
-//! it, would be a single task so: it is transformed image by image, and multiplied point by point.
+//! it, would be a single task so: it is transformed image by image, and multiplied point by point, some blocks of dy (a panel)
+//! at a time, so that their sums need little memory.
 
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ use super::super::weights::Matrix;
 use super::group::Group;
 use super::read::Reading;
 use super::transform::{Pixels, Stride};
-use super::{Tiles, stride, weight_pitch};
+use super::{SKEW, Tiles, stride};
 use crate::device::cpu::pool::Turn;
 use crate::device::cpu::simd::{Routine, Vector};
 use crate::kernel::{BLOCK, Sizes};
@@ -38,6 +39,8 @@ pub(in super::super) struct ToWeight {
     pub(super) chunks: Chunks,
     /// Sums at the points that are worked on at a time, at most.
     sums: usize,
+    /// Blocks of dy that are summed at a time.
+    panel: usize,
     /// Whether each worker has one of them to itself; else each chunk has.
     of_workers: bool,
 }
@@ -52,10 +55,16 @@ impl ToWeight {
         threads: usize,
     ) -> Self {
         let (stride, matrix) = (stride(&sizes), Matrix::forward(&sizes));
-        let tiles = Tiles::new(&sizes, most_tiles(stride, x.blocks.count, dy.blocks.count));
+        let most = most_tiles(stride, x.blocks.count, dy.blocks.count).min(Tiles::of_image(&sizes) * batch);
+        let tiles = Tiles::new(&sizes, most);
         let chunks = Chunks::new(tiles.groups(batch), matrix.len(), Some(dweight));
         let (sums, of_workers) = (chunks.count.min(threads), threads <= chunks.count);
-        ToWeight { stride, x, dy, dweight, matrix, tiles, chunks, sums, of_workers }
+        let all = matrix.blocks();
+        let mut work = ToWeight { stride, x, dy, dweight, matrix, tiles, chunks, sums, panel: all, of_workers };
+        if work.by_points() {
+            work.panel = all.div_ceil(work.sum_len().div_ceil(PANEL));
+        }
+        work
     }
 
     /// Whether all images are one group, whose points all workers share.
@@ -96,7 +105,12 @@ impl ToWeight {
 
     /// Floats of a sum at the points.
     fn sum_len(&self) -> usize {
-        self.stride.points() * weight_pitch(&self.matrix)
+        self.stride.points() * self.sum_pitch()
+    }
+
+    /// Floats from point to point of a sum.
+    fn sum_pitch(&self) -> usize {
+        self.panel * self.matrix.span * BLOCK + SKEW
     }
 
     pub(in super::super) fn run(&self, around: &Around<'_>) {
@@ -135,21 +149,27 @@ impl ToWeight {
                 self.reading_dy().read(around, group, one, room.add(self.reading_x().planes()), dy);
             }
         });
-        around.over_weight(self.stride.points(), &|Turn { task: point, .. }| {
-            // SAFETY: all points are made; a task writes the sum of its own point.
-            unsafe {
-                let (x, dy) = self.shared_points(around.shared);
-                let sum = Sum { start: around.shared, begun: false };
-                around.isa.run(Add { work: self, group, x, dy, sum, points: point..point + 1, ahead: &|_| {} });
-            }
-        });
-        around.over_weight(self.matrix.pieces(), &|Turn { task: piece, .. }| {
-            // SAFETY: the sums are finished; a task writes its own part of the gradient, whose offset comes from the plan.
-            unsafe {
-                let taps = around.context.arena.add(self.dweight);
-                around.isa.run(Taps { work: self, sum: around.shared, piece, taps });
-            }
-        });
+        for first in (0..self.matrix.blocks()).step_by(self.panel) {
+            let panel = first..self.matrix.blocks().min(first + self.panel);
+            around.over_weight(self.stride.points(), &|Turn { task: point, .. }| {
+                // SAFETY: all points are made; a task writes the sum of its own point.
+                unsafe {
+                    let (x, dy) = self.shared_points(around.shared);
+                    let (sum, panel) = (Sum { start: around.shared, begun: false }, panel.clone());
+                    let points = point..point + 1;
+                    around.isa.run(Add { work: self, group, x, dy, sum, panel, points, ahead: &|_| {} });
+                }
+            });
+            let pieces = self.matrix.pieces_of(&panel);
+            around.over_weight(pieces.len(), &|Turn { task, .. }| {
+                // SAFETY: the sums are finished; a task writes its own part of the gradient, whose offset comes from the plan.
+                unsafe {
+                    let taps = around.context.arena.add(self.dweight);
+                    let piece = pieces.start + task;
+                    around.isa.run(Taps { work: self, sum: around.shared, first, piece, taps });
+                }
+            });
+        }
     }
 
     /// Adds a group's products to a sum; `next` are the images of the next group.
@@ -194,9 +214,9 @@ impl ToWeight {
         sum: Sum,
         ahead: &dyn Fn(Share),
     ) {
-        let points = 0..self.stride.points();
+        let (panel, points) = (0..self.matrix.blocks(), 0..self.stride.points());
         // SAFETY: as the caller promises.
-        unsafe { around.isa.run(Add { work: self, group, x, dy, sum, points, ahead }) };
+        unsafe { around.isa.run(Add { work: self, group, x, dy, sum, panel, points, ahead }) };
     }
 
     /// Where the points of x and of dy lie that all workers share.
@@ -236,7 +256,7 @@ impl ToWeight {
             let taps = self.chunks.sum(around, sums.add(self.sums * self.sum_len()), chunk);
             if sum.begun {
                 (0..self.matrix.pieces())
-                    .for_each(|piece| around.isa.run(Taps { work: self, sum: sum.start, piece, taps }));
+                    .for_each(|piece| around.isa.run(Taps { work: self, sum: sum.start, first: 0, piece, taps }));
             } else {
                 std::ptr::write_bytes(taps, 0, self.matrix.len());
             }
@@ -276,6 +296,9 @@ impl Sums {
     }
 }
 
+/// Floats of sums at the points that all workers share, at most.
+const PANEL: usize = 4 << 20;
+
 /// Points of x and of dy together, of a tile of all blocks, from which sums outweigh them: as of 256 channels of stride 1.
 const MANY_POINTS: usize = 1152;
 
@@ -298,6 +321,8 @@ struct Add<'a> {
     x: *const f32,
     dy: *const f32,
     sum: Sum,
+    /// The blocks of dy that are summed.
+    panel: Range<usize>,
     /// Which: those of x are the weight's.
     points: Range<usize>,
     ahead: &'a dyn Fn(Share),
@@ -307,7 +332,7 @@ impl Routine for Add<'_> {
     // SAFETY: the maker promises that the points are made, and that the sum is its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Add { work, group, sum: Sum { start, begun }, .. } = self;
+        let Add { work, group, sum: Sum { start, begun }, panel, .. } = self;
         let (matrix, span) = (&work.matrix, work.matrix.span);
         let (x_pitch, y_pitch) = (work.reading_x().pitch(), work.reading_dy().pitch());
         let (count, all) = (group.tiles(), work.stride.points());
@@ -317,12 +342,12 @@ impl Routine for Add<'_> {
                 (self.ahead)(group.share(point, all));
                 let x = self.x.add(point * x_pitch);
                 let dy = self.dy.add(work.stride.point_of_y(point) * y_pitch);
-                let sum = start.add(point * weight_pitch(matrix));
-                for (block, paired) in matrix.parts(V::PAIRS) {
+                let sum = start.add(point * work.sum_pitch());
+                for (block, paired) in matrix.parts_of(panel.clone(), V::PAIRS) {
                     let dy = Lanes { start: dy.add(block * count * BLOCK), block: count * BLOCK };
                     for from in (0..span).step_by(BLOCK) {
                         let x = x.add(from * count);
-                        let sum = (sum.add((block * span + from) * BLOCK), span * BLOCK);
+                        let sum = (sum.add(((block - panel.start) * span + from) * BLOCK), span * BLOCK);
                         by_rows!(V, P, paired, BLOCK.min(span - from), product(c, x, dy, sum, (begun, count)));
                     }
                 }
@@ -359,6 +384,8 @@ unsafe fn product<V: Vector, const P: usize, const B: usize, const R: usize>(
 struct Taps<'a> {
     work: &'a ToWeight,
     sum: *const f32,
+    /// The first block of the sum.
+    first: usize,
     /// Which: below [`Matrix::pieces`].
     piece: usize,
     /// Where the taps of the whole weight lie.
@@ -369,13 +396,13 @@ impl Routine for Taps<'_> {
     // SAFETY: the maker promises that the sum is there, and that the part's taps are its own.
     #[inline(always)]
     unsafe fn run<V: Vector, const P: usize>(self) {
-        let Taps { work, sum, piece, taps } = self;
+        let Taps { work, sum, first, piece, taps } = self;
         let span = work.matrix.span;
         let (block, from) = work.matrix.piece(piece);
-        let pitch = weight_pitch(&work.matrix);
+        let pitch = work.sum_pitch();
         // SAFETY: as the maker promises.
         unsafe {
-            let points = sum.add((block * span + from) * BLOCK);
+            let points = sum.add(((block - first) * span + from) * BLOCK);
             let taps = taps.add(block * work.matrix.block_len() + from * BLOCK);
             for c in 0..BLOCK.min(span - from) {
                 for p in 0..P {
